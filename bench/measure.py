@@ -1,0 +1,151 @@
+"""measure.py SANDREC BENCH-DIR: see doc/performance.md for the method."""
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+SANDREC, PROGRAMS = sys.argv[1:3]
+ROUNDS = int(os.environ.get("BENCH_ROUNDS", "7"))
+CPU = os.environ.get("BENCH_CPU", ",".join(map(str, sorted(os.sched_getaffinity(0))[-2:])))
+CALLS = int(os.environ.get("BENCH_CALLS", "20000"))
+TARGETS = {"record": 1.05, "replay": 1.05}
+
+PYTHON_LOOP = """
+x = 1
+for i in range(40000000):
+    x = (x * 1103515245 + 12345) & 0xffffffff
+print(x)
+"""
+
+
+def run(command, capture=False):
+    """Runs a command to its end; returns the seconds and what it printed. A failure ends the measurement."""
+    if CPU != "none":
+        command = ["taskset", "-c", CPU] + command
+    start = time.monotonic()
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE if capture else subprocess.DEVNULL,
+                          stderr=subprocess.PIPE, timeout=900)
+    seconds = time.monotonic() - start
+    if done.returncode:
+        raise RuntimeError("%s ended with %d: %s" % (" ".join(command[:9]), done.returncode,
+                                                     done.stderr.decode(errors="replace")[:500]))
+    return seconds, (done.stdout or b"").decode()
+
+
+class Variants:
+    """The ways to run one program. record leaves the trace that replay takes."""
+
+    def __init__(self, command, scratch):
+        self.command, self.scratch = command, scratch
+        self.trace = os.path.join(scratch, "trace")
+        self.ways = {"native": self.native, "plain": self.plain, "record": self.record, "replay": self.replay}
+        if shutil.which("strace"):
+            self.ways["strace -f"] = self.strace
+        if shutil.which("runsc"):
+            self.ways["runsc"] = self.runsc
+
+    def native(self, **how):
+        return run(self.command, **how)
+
+    def plain(self, **how):
+        return run([SANDREC, "run", "--no-record", "--"] + self.command, **how)
+
+    def record(self, **how):
+        shutil.rmtree(self.trace, ignore_errors=True)
+        return run([SANDREC, "run", "-o", self.trace, "--"] + self.command, **how)
+
+    def replay(self, **how):
+        return run([SANDREC, "replay", self.trace], **how)
+
+    def strace(self, **how):
+        return run(["strace", "-f", "-o", os.path.join(self.scratch, "strace")] + self.command, **how)
+
+    def runsc(self, **how):
+        return run(["runsc", "--network=none", "--ignore-cgroups", "do", "--"] + self.command, **how)
+
+    def rounds(self, measure, rounds=ROUNDS):
+        """measure(way) for each way in turn, several times over: {name: [value of each round]}."""
+        values = {name: [] for name in self.ways}
+        for _ in range(rounds):
+            for name, way in list(self.ways.items()):
+                try:
+                    values[name].append(measure(way))
+                except (RuntimeError, subprocess.TimeoutExpired) as error:
+                    print("  %s does not work here: %s" % (name, error))
+                    del self.ways[name]
+                    if name == "native":
+                        raise
+        return {name: values[name] for name in self.ways}
+
+
+def show_ratios(title, values, targets):
+    print("%s: native %.3f s" % (title, statistics.median(values["native"])))
+    for name, seconds in values.items():
+        if name == "native":
+            continue
+        ratios = [mine / native for mine, native in zip(seconds, values["native"])]
+        middle = statistics.median(ratios)
+        verdict = ""
+        if name in targets:
+            verdict = "  (target %.2f: %s)" % (targets[name], "met" if middle <= targets[name] else "MISSED")
+        print("  %-10s %8.3f x   from %.3f to %.3f%s" % (name, middle, min(ratios), max(ratios), verdict))
+    sys.stdout.flush()
+
+
+def computations(scratch):
+    # Some seconds each, as it is the computation that counts here and not the start of a program.
+    text = os.path.join(scratch, "text")
+    with open(text, "w", encoding="ascii") as f:
+        for i in range(3500000):
+            f.write("line %d of a text, %x\n" % (i, i * 2654435761 % 2**32))
+    for title, command in (("C loop", [os.path.join(PROGRAMS, "spin"), "4"]),
+                           ("python3 loop", ["/usr/bin/python3", "-S", "-c", PYTHON_LOOP]),
+                           ("gzip", ["gzip", "-6", "-c", text])):
+        variants = Variants(command, scratch)
+        show_ratios(title, variants.rounds(lambda way: way()[0]), TARGETS)
+
+
+def system_calls(scratch):
+    """The difference between a program that makes CALLS calls and one that makes none."""
+    none, many = ({}, {})
+    for count, into in ((0, none), (CALLS, many)):
+        into.update(Variants([os.path.join(PROGRAMS, "calls"), str(count)], scratch).rounds(lambda way: way()[0]))
+    print("one system call (getppid, %d of them):" % CALLS)
+    for name in many:
+        each = [(b - a) / CALLS * 1e6 for a, b in zip(none[name], many[name])]
+        print("  %-10s %8.2f us  from %.2f to %.2f" % (name, statistics.median(each), min(each), max(each)))
+
+
+def start(scratch):
+    for title, command in (("a small program", ["/bin/true"]), ("python3 -c pass", ["/usr/bin/python3", "-c", "pass"])):
+        show_ratios("start of " + title, Variants(command, scratch).rounds(lambda way: way()[0]), {})
+
+
+def memory(scratch):
+    for title, arguments, target in (("huge pages", [], 1.5), ("4 KiB pages", ["nohuge"], 4.0)):
+        variants = Variants([os.path.join(PROGRAMS, "touch"), "1024"] + arguments, scratch)
+        del variants.ways["replay"]  # its output is the recorded one: it would print the times of the recording
+        variants.ways.pop("strace -f", None)
+        times = variants.rounds(lambda way: tuple(map(float, way(capture=True)[1].split())), rounds=max(3, ROUNDS // 2))
+        for which, name, limit in ((0, "first", target), (1, "second", 1.3)):
+            show_ratios("1 GiB, %s, %s touch" % (title, name), {way: [t[which] for t in value] for way, value in times.items()},
+                        {"plain": limit, "record": limit})
+
+
+def main():
+    print("%d rounds, medians of paired ratios, %s" %
+          (ROUNDS, "not pinned" if CPU == "none" else "all on processor " + CPU))
+    scratch = tempfile.mkdtemp(prefix="sandrec-bench.", dir=os.environ.get("TMPDIR", "/var/tmp"))
+    try:
+        start(scratch)
+        system_calls(scratch)
+        memory(scratch)
+        computations(scratch)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+main()

@@ -1,0 +1,42 @@
+/*
+ * Events as text like strace's, from the rows of the table. What is not recorded is shown as its address.
+ */
+#ifndef SANDREC_DECODE_H
+#define SANDREC_DECODE_H
+
+#include <stdio.h>
+
+#include "cli/memory.h"
+#include "syscall-emu/sysdesc.h"
+
+#define DECODE_STRING_MAX 32 /* bytes of a buffer that are shown */
+
+struct call {
+	const struct event *ev;
+	const struct memory *mem;
+	uint64_t nr, arg[6];
+	const struct sys_desc *row; /* the call's, its parent's for an unknown command, or NULL */
+	bool variant;               /* row is that of a command */
+	int64_t result;
+	bool failed, unfinished;    /* an error; interrupted, or it set all registers */
+};
+
+void decode_call(struct call *c, const struct event *ev, const struct memory *mem);
+void decode_name(FILE *out, const struct call *c);        /* "openat", "syscall_0x1f4" */
+unsigned decode_nargs(const struct call *c);
+void decode_arg(FILE *out, const struct call *c, unsigned i);
+void decode_result(FILE *out, const struct call *c);      /* "-1 ENOENT (No such file or directory)" */
+
+/* A siginfo as the kernel writes it, len bytes: "{si_signo=SIGSEGV, si_code=SEGV_MAPERR, si_addr=0x10}". */
+int decode_signo(const void *info, size_t len);           /* 0: none there */
+void decode_siginfo(FILE *out, const void *info, size_t len);
+void decode_wait_status(FILE *out, int status);           /* "exited with 0", "killed by SIGSEGV (core dumped)" */
+
+/* "text\n" in quotes; more: the buffer went on. */
+void decode_quoted(FILE *out, const void *bytes, size_t len, bool more);
+void decode_address(FILE *out, uint64_t addr);            /* "NULL", "0x7f..." */
+
+/* Objects with a form of their own (decode_struct.c): true when the one that argument i points to was shown. */
+bool decode_object(FILE *out, const struct call *c, unsigned i);
+
+#endif

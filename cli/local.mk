@@ -1,0 +1,14 @@
+# What tests use too is in the library; the commands are the program's own.
+libsandrec_a_SOURCES += %D%/decode.c %D%/decode.h %D%/decode_signal.c %D%/decode_struct.c %D%/memory.c %D%/memory.h \
+	%D%/message.c %D%/message.h %D%/options.c %D%/options.h %D%/cli.h
+sandrec_SOURCES += %D%/address.c %D%/address.h %D%/describe.c %D%/describe.h %D%/doctor.c %D%/dump.c %D%/dump_json.c \
+	%D%/dump_json.h %D%/handover.c %D%/info.c %D%/ls.c %D%/main.c %D%/outcome.c %D%/outcome.h %D%/procs.c %D%/procs.h %D%/ps.c \
+	%D%/replay.c %D%/rm.c %D%/run.c \
+	%D%/syscalls.c %D%/trace.c %D%/trace.h %D%/trace_merge.c
+
+dist_man1_MANS += doc/sandrec.1
+dist_bashcompletion_DATA += %D%/sandrec.bash
+shell_tests += tests/cli_help.sh tests/cli_trees.sh
+check_PROGRAMS += tests/fuzz/fuzz_options
+TESTS += tests/fuzz/fuzz_options
+unit_tests += tests/unit/test_decode tests/unit/test_names tests/unit/test_options

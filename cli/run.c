@@ -1,0 +1,109 @@
+/* sandrec run: a program in the virtual machine, recorded. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#ifdef HAVE_CONFIG_H
+#include "config.h"
+#endif
+
+#include "cli/cli.h"
+#include "cli/message.h"
+#include "cli/outcome.h"
+#include "record/run.h"
+
+struct run_options {
+	const char *output, *cwd;
+	bool no_record, quiet, verbose;
+	int cpu;
+	struct option_list env;
+};
+
+static const struct cli_option options[] = {
+	{ "output", 'o', OPT_STRING, offsetof(struct run_options, output), "DIR", "record into DIR, which must not exist" },
+	{ "no-record", 0, OPT_FLAG, offsetof(struct run_options, no_record), NULL, "only run the program" },
+	{ "cpu", 0, OPT_CHOICE, offsetof(struct run_options, cpu), "host|x86-64-v2|x86-64-v3",
+	  "the CPU that the program sees" },
+	{ "env", 0, OPT_LIST, offsetof(struct run_options, env), "NAME=VALUE",
+	  "set a variable for the program; NAME alone removes it" },
+	{ "cwd", 0, OPT_STRING, offsetof(struct run_options, cwd), "DIR", "run the program in DIR" },
+	{ "quiet", 'q', OPT_FLAG, offsetof(struct run_options, quiet), NULL, "do not say where the recording is" },
+	{ "verbose", 'v', OPT_FLAG, offsetof(struct run_options, verbose), NULL, "say what was refused, and why" },
+	{ 0 }
+};
+
+static const struct cli_command command = {
+	.name = "run",
+	.operands = "[--] PROG [ARG]...",
+	.summary = "run a program in a virtual machine and record it",
+	.text = "The exit status is the program's own; if a signal killed it, sandrec dies of the same signal.\n"
+		"127: no such program. 126: it cannot be executed. 125: sandrec itself failed.",
+	.options = options,
+	.min = 1,
+	.max = -1,
+	.takes_program = true,
+	.usage_status = STATUS_RUN_FAILED,
+};
+
+static void apply_environment(const struct option_list *env)
+{
+	for (size_t i = 0; i < env->n; i++) {
+		if (strchr(env->v[i], '='))
+			putenv((char *)env->v[i]);
+		else
+			unsetenv(env->v[i]);
+	}
+}
+
+static int exec_status(int error)
+{
+	return error == ENOENT ? STATUS_NOT_FOUND : STATUS_CANNOT_EXEC;
+}
+
+static int not_started(const struct run_request *q, const struct run_result *res)
+{
+	if (!res->start_error) {
+		message_error("%s", res->why);
+		return STATUS_RUN_FAILED;
+	}
+	message_error("cannot execute %s: %s", q->program, res->why);
+	message_hint(res->start_error == ENOENT ? "check the interpreter or loader that the program names" :
+						  "sandrec runs 64-bit x86-64 Linux programs and scripts");
+	return exec_status(res->start_error);
+}
+
+int cmd_run(int argc, char **argv)
+{
+	struct run_options o = { 0 };
+	struct run_result *res = calloc(1, sizeof(*res));
+	char program[4096];
+	int first, status, rc;
+
+	if (!res || !options_parse(&command, argc, argv, &o, &first, &status))
+		return res ? status : STATUS_RUN_FAILED;
+	apply_environment(&o.env);
+	rc = outcome_find_program(argv[first], program, sizeof(program));
+	if (rc < 0) {
+		message_error("%s: %s", argv[first], rc == -ENOENT ? "no such program" : strerror(-rc));
+		message_hint(rc == -ENOENT ? "check the name and $PATH" : "check the file's permissions");
+		return exec_status(-rc);
+	}
+	const struct run_request q = {
+		.trace = o.output,
+		.program = program,
+		.argv = argv + first,
+		.envp = environ,
+		.cwd = o.cwd,
+		.version = PACKAGE_VERSION,
+		.cpu = (enum cpu_model)o.cpu,
+		.quiet = o.quiet,
+		.verbose = o.verbose,
+	};
+	rc = o.no_record ? run_plain(&q, res) : run_recorded(&q, res);
+	if (rc < 0)
+		return not_started(&q, res);
+	if (!o.quiet && isatty(STDERR_FILENO))
+		message("recorded in %s", res->trace);
+	outcome_repeat(res->status);
+}

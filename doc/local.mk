@@ -1,0 +1,1 @@
+EXTRA_DIST += $(sort $(wildcard $(srcdir)/%D%/*.md))

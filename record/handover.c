@@ -1,0 +1,181 @@
+/* From one image of sandrec to the next. Contract: handover.h. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "record/handover.h"
+#include "syscall-emu/seccomp.h"
+#include "vmm/cleanup.h"
+#include "vmm/notsc.h"
+
+#define HANDOVER_MAX (16u << 20)
+
+static int self_fd = -1;
+
+int handover_prepare(void)
+{
+	int fd;
+
+	if (self_fd >= 0)
+		return 0;
+	fd = open("/proc/self/exe", O_PATH | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	self_fd = fd_hide(fd);
+	return self_fd < 0 ? self_fd : 0;
+}
+
+static int write_all(int fd, const void *bytes, size_t len)
+{
+	const char *b = bytes;
+
+	while (len) {
+		ssize_t n = write(fd, b, len);
+
+		if (n < 0)
+			return -errno;
+		b += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+static int write_vector(int fd, char **v, uint32_t *n)
+{
+	int rc = 0;
+
+	for (*n = 0; rc == 0 && v && v[*n]; ++*n)
+		rc = write_all(fd, v[*n], strlen(v[*n]) + 1);
+	return rc;
+}
+
+static int write_state(int fd, struct handover *h, const struct exec_request *q)
+{
+	int rc = ftruncate(fd, sizeof(*h)) < 0 || lseek(fd, sizeof(*h), SEEK_SET) < 0 ? -errno : 0;
+	off_t end;
+
+	if (rc == 0 && q) {
+		rc = write_all(fd, q->path, strlen(q->path) + 1);
+		if (rc == 0)
+			rc = write_vector(fd, q->argv, &h->argc);
+		if (rc == 0)
+			rc = write_vector(fd, q->envp, &h->envc);
+	}
+	if (rc == 0)
+		rc = write_all(fd, h->filters, h->filters_len);
+	end = lseek(fd, 0, SEEK_CUR);
+	h->size = (uint32_t)end;
+	if (rc == 0 && pwrite(fd, h, sizeof(*h), 0) != sizeof(*h))
+		rc = -EIO;
+	return rc;
+}
+
+static void inherit(int fd)
+{
+	if (fd >= 0)
+		fcntl(fd, F_SETFD, 0);
+}
+
+int handover_exec(struct handover *h, const struct exec_request *q)
+{
+	int made = memfd_create("sandrec-handover", 0), fd, rc;
+	char number[16], *argv[] = { (char *)"sandrec", (char *)HANDOVER_WORD, number, NULL }, *envp[] = { NULL };
+
+	if (h->filters_rc < 0)
+		return h->filters_rc;
+	if (made < 0)
+		return -errno;
+	fd = fd_hide(made);
+	if (fd < 0) {
+		close(made);
+		return fd;
+	}
+	h->program_fd = q ? q->fd : -1;
+	rc = write_state(fd, h, q);
+	if (rc < 0) {
+		fd_hidden_close(fd);
+		return rc;
+	}
+	const int kept[] = { fd, h->kvm.fd, h->program_fd, h->dir_fd, h->control_fd, h->shared_fd, h->fds.saved[1],
+			     h->fds.saved[2] };
+
+	for (unsigned i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
+		inherit(kept[i]);
+	snprintf(number, sizeof(number), "%d", fd);
+	notsc_end();
+	syscall(SYS_execveat, self_fd, "", argv, envp, AT_EMPTY_PATH);
+	return -errno;
+}
+
+/* A copy of the last bytes, which lie behind at. */
+static int take_filters(struct handover *h, const char *at, const char *end)
+{
+	h->filters = malloc((size_t)h->filters_len + 1);
+	if (!h->filters)
+		return -ENOMEM;
+	if (at > end || (size_t)(end - at) != h->filters_len)
+		return -EBADMSG;
+	memcpy(h->filters, at, h->filters_len);
+	return 0;
+}
+
+static char **take_vector(char **at, char *end, uint32_t n)
+{
+	char **v = calloc((size_t)n + 1, sizeof(*v));
+
+	for (uint32_t i = 0; v && i < n && *at < end; i++) {
+		v[i] = strdup(*at);
+		*at += strlen(*at) + 1;
+	}
+	return v;
+}
+
+int handover_read(int fd, struct handover *h, struct exec_request *q)
+{
+	cleanup_close int in = fd;
+	off_t size = lseek(fd, 0, SEEK_END);
+	cleanup_free char *strings = NULL;
+	char *at, *end;
+
+	if (size < (off_t)sizeof(*h) || size > HANDOVER_MAX || pread(in, h, sizeof(*h), 0) != sizeof(*h) ||
+	    h->size != (uint64_t)size)
+		return -EBADMSG;
+	size -= (off_t)sizeof(*h);
+	strings = calloc(1, (size_t)size + 1);
+	if (!strings)
+		return -ENOMEM;
+	if (pread(in, strings, (size_t)size, sizeof(*h)) != size)
+		return -EBADMSG;
+	at = strings;
+	end = strings + size;
+	q->path = strdup(at);
+	at += h->program_fd >= 0 ? strlen(at) + 1 : 0;
+	q->argv = take_vector(&at, end, h->argc);
+	q->envp = take_vector(&at, end, h->envc);
+	q->fd = h->program_fd;
+	return q->path && q->argv && q->envp ? take_filters(h, at, end) : -ENOMEM;
+}
+
+void handover_fill(struct handover *h, const struct task *t)
+{
+	const struct process *p = t->proc;
+
+	memset(h, 0, sizeof(*h));
+	h->kvm = *p->kvm;
+	h->cpu = *vm_cpu(p->vm);
+	h->dir_fd = h->control_fd = h->shared_fd = h->program_fd = -1;
+	h->mask = t->mask;
+	h->self = process_self;
+	for (int sig = 1; sig <= 64; sig++)
+		if (p->action[sig].handler == 1) /* SIG_IGN */
+			h->ignored |= 1ULL << (sig - 1);
+	fdtable_save(p->fds, &h->fds);
+	h->verbose = p->verbose;
+	h->pid = p->pid;
+	h->filters_rc = seccomp_save(t, &h->filters, &h->filters_len);
+}

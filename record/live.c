@@ -1,0 +1,147 @@
+/* The host side of a live session. Contract: live.h. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+#include <x86intrin.h>
+
+#include "record/live.h"
+#include "syscall-emu/exec.h"
+#include "syscall-emu/fdtable.h"
+#include "syscall-emu/signal_host.h"
+
+int live_resume(struct session *s, struct task *t)
+{
+	(void)s, (void)t;
+	return 0;
+}
+
+int live_tsc(struct session *s, struct task *t, bool rdtscp, uint64_t *tsc, uint32_t *aux)
+{
+	int mode = 0;
+
+	(void)s, (void)t;
+	/* On some hosts the thread's own rdtsc faults while the guest's is trapped (vmm/notsc.h). */
+	if (prctl(PR_GET_TSC, &mode) < 0 || (mode == PR_TSC_SIGSEGV && prctl(PR_SET_TSC, PR_TSC_ENABLE) < 0))
+		return -errno;
+	*tsc = rdtscp ? __rdtscp(aux) : __rdtsc();
+	return mode == PR_TSC_SIGSEGV && prctl(PR_SET_TSC, PR_TSC_SIGSEGV) < 0 ? -errno : 0;
+}
+
+int live_signal(struct session *s, struct task *t, bool after, siginfo_t *si)
+{
+	(void)s, (void)after;
+	return t->pending ? signal_host_take(t, si) : 0;
+}
+
+int live_kicked(struct session *s, struct task *t)
+{
+	siginfo_t si;
+	int sig = t->pending ? t->pending_info.si_signo : 0;
+
+	(void)s;
+	/* A handler is the session's business; death comes at once: nothing the guest still does could be seen. */
+	if (!sig || t->proc->action[sig].handler != (uint64_t)(uintptr_t)SIG_DFL || !signal_default_is_fatal(sig))
+		return 0;
+	signal_host_take(t, &si);
+	t->wait_status = sig;
+	return TASK_DEAD;
+}
+
+int live_set_mask(struct session *s, struct task *t)
+{
+	(void)s;
+	return signal_host_mask(t);
+}
+
+int live_set_action(struct session *s, struct task *t, int sig)
+{
+	(void)s;
+	return signal_host_action(t, sig);
+}
+
+int live_map_file(int fd, int prot, int flags, uint64_t offset, struct map_source *src, struct file_map *m)
+{
+	char link[40];
+	struct stat st;
+	ssize_t n;
+
+	if (fd_is_ours(fd) || fstat(fd, &st) < 0)
+		return -EBADF;
+	if (S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 5))
+		m->kind = FILE_MAP_ZERO;
+	else if (!S_ISREG(st.st_mode))
+		return -ENODEV; /* device memory changes by itself: nothing a recording could hold */
+	else
+		m->kind = (flags & MAP_TYPE) == MAP_PRIVATE ? FILE_MAP_PRIVATE : FILE_MAP_SHARED;
+	(void)prot;
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	n = readlink(link, m->path, sizeof(m->path) - 1);
+	m->path[n < 0 ? 0 : n] = '\0';
+	m->dev = st.st_dev;
+	m->ino = st.st_ino;
+	src->fd = fd;
+	src->offset = offset;
+	src->dev = m->dev;
+	src->ino = m->ino;
+	src->shared_copy = false;
+	memcpy(src->path, m->path, sizeof(src->path));
+	return 0;
+}
+
+void live_map_done(struct session *s, struct map_source *src)
+{
+	(void)s, (void)src; /* the descriptor is the guest's */
+}
+
+int live_image_file(const char *path)
+{
+	int fd;
+
+	if (faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) < 0)
+		return -errno;
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	return fd < 0 ? -errno : live_image_fd(fd);
+}
+
+int live_image_fd(int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
+		close(fd);
+		return -EACCES;
+	}
+	return fd;
+}
+
+int64_t live_exec(struct task *t, struct plan *p, struct exec_request *q, int *program_fd)
+{
+	struct exec_params x = { .pid = t->proc->pid };
+	struct rlimit stack = { 0, 0 };
+	const struct rlimit *shown = limit_shown(t->proc->fds, RLIMIT_STACK);
+	char why[256] = "";
+	int rc = exec_collect(t, p, q);
+
+	if (rc < 0)
+		return rc;
+	getrlimit(RLIMIT_STACK, &stack);
+	x.path = q->path;
+	x.argv = q->argv;
+	x.envp = q->envp;
+	x.stack_limit = shown ? shown->rlim_cur : stack.rlim_cur;
+	*program_fd = q->fd;
+	rc = loader_check(t, &x, why, sizeof(why));
+	*program_fd = -1;
+	for (unsigned i = 0; i < EXEC_FILES_MAX; i++)
+		free(x.file[i].path);
+	if (rc < 0 && why[0] && t->proc->verbose)
+		fprintf(stderr, "sandrec: execve %s: %s\n", q->path, why);
+	return rc;
+}

@@ -1,0 +1,12 @@
+libsandrec_a_SOURCES += \
+	%D%/collector.c %D%/collector.h \
+	%D%/forward_signals.c %D%/forward_signals.h \
+	%D%/guest.c %D%/guest.h \
+	%D%/handover.c %D%/handover.h %D%/resume.c \
+	%D%/inputs.c %D%/inputs.h \
+	%D%/landing.c %D%/landing.h \
+	%D%/live.c %D%/live.h \
+	%D%/plain.c %D%/plain.h \
+	%D%/recorder.c %D%/recorder.h \
+	%D%/run.h %D%/supervisor.c \
+	%D%/tree.c %D%/tree.h

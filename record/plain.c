@@ -1,0 +1,115 @@
+/* Running without recording. Contract: plain.h. */
+#include <fcntl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "record/handover.h"
+#include "record/live.h"
+#include "record/plain.h"
+#include "syscall-emu/clone.h"
+#include "syscall-emu/loader.h"
+#include "syscall-emu/signal_host.h"
+
+static int plain_syscall(struct session *s, struct task *t, const struct sys_desc *desc, int64_t *ret)
+{
+	int64_t rc = syscall_prepare(t, desc);
+
+	(void)s;
+	*ret = rc < 0 ? rc : syscall_perform(t, desc);
+	return 0;
+}
+
+static int plain_fault(struct session *s, struct task *t, const siginfo_t *si)
+{
+	(void)s, (void)t, (void)si;
+	return 0;
+}
+
+/* Nothing has to find this place again. */
+static int plain_kicked(struct session *s, struct task *t)
+{
+	int rc = live_kicked(s, t);
+
+	return rc || !t->pending ? rc : TASK_SIGNAL;
+}
+
+static int plain_landed(struct session *s, struct task *t)
+{
+	(void)s, (void)t;
+	return 0; /* never armed */
+}
+
+static int plain_map_file(struct session *s, struct task *t, struct plan *p, int fd, int prot, int flags,
+			  uint64_t offset, uint64_t len, struct map_source *src)
+{
+	struct file_map m;
+
+	(void)s, (void)t, (void)p, (void)len;
+	return live_map_file(fd, prot, flags, offset, src, &m);
+}
+
+static int plain_image_file(struct session *s, struct exec_params *x, unsigned index, const char *path)
+{
+	struct plain *p = (struct plain *)s;
+	int fd = p->program_fd;
+
+	(void)x;
+	if (index || fd < 0)
+		return live_image_file(path);
+	return live_image_fd(fcntl(fd, F_DUPFD_CLOEXEC, 3));
+}
+
+static int plain_exited(struct session *s, struct task *t)
+{
+	(void)s;
+	signal_host_die(t->wait_status);
+}
+
+static int ready(struct task *child, void *arg)
+{
+	(void)arg;
+	child->proc->pid = getpid();
+	child->tid = (pid_t)syscall(SYS_gettid);
+	return 0;
+}
+
+static int64_t plain_fork(struct session *s, struct task *t, struct plan *p, const struct fork_request *q)
+{
+	(void)s, (void)p;
+	return clone_process(t, q, ready, NULL);
+}
+
+static int64_t plain_exec(struct session *s, struct task *t, struct plan *p, struct exec_request *q)
+{
+	struct plain *plain = (struct plain *)s;
+	struct handover h;
+	int64_t rc;
+
+	rc = live_exec(t, p, q, &plain->program_fd);
+	if (rc < 0)
+		return rc;
+	handover_fill(&h, t);
+	h.kind = HANDOVER_PLAIN;
+	signal_host_requeue(t);
+	handover_exec(&h, q);
+	signal_host_die(SIGKILL); /* as Linux ends a program whose exec fails too late to return */
+}
+
+const struct session_ops plain_ops = {
+	.name = "plain",
+	.resume = live_resume,
+	.syscall = plain_syscall,
+	.tsc = live_tsc,
+	.fault = plain_fault,
+	.signal = live_signal,
+	.kicked = plain_kicked,
+	.landed = plain_landed,
+	.set_mask = live_set_mask,
+	.set_action = live_set_action,
+	.map_file = plain_map_file,
+	.map_done = live_map_done,
+	.image_file = plain_image_file,
+	.fork = plain_fork,
+	.exec = plain_exec,
+	.exited = plain_exited,
+};

@@ -1,0 +1,375 @@
+/* The recording session. Contract: recorder.h. */
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "record/collector.h"
+#include "record/handover.h"
+#include "record/inputs.h"
+#include "record/landing.h"
+#include "record/live.h"
+#include "record/recorder.h"
+#include "syscall-emu/clone.h"
+#include "syscall-emu/signal_host.h"
+#include "trace/tracedir.h"
+#include "vmm/cleanup.h"
+
+#define CHILD_RING (1u << 20) /* most processes are short */
+
+struct recorder {
+	struct session base;
+	struct recorder_links link;
+	bool cut; /* the supervisor cannot store any more: the program goes on unrecorded */
+	struct inputs in;
+	struct landing landing;
+};
+
+static struct recorder *recorder_of(struct session *s)
+{
+	return (struct recorder *)s;
+}
+
+/* Recording may end before the program does (disk full): that is remembered here, and the program never notices. */
+static void logged(struct recorder *r, int rc)
+{
+	if (rc < 0)
+		r->cut = true;
+}
+
+static void log_event(struct recorder *r, struct event *ev)
+{
+	if (!r->cut)
+		logged(r, ring_event(r->link.ring, ev));
+}
+
+static void log_bytes(struct recorder *r, uint64_t addr, const void *bytes, uint64_t len, uint32_t kind)
+{
+	const char *b = bytes;
+
+	while (len && !r->cut) {
+		uint32_t n = len < EVENT_DATA_MAX ? (uint32_t)len : EVENT_DATA_MAX;
+
+		logged(r, ring_data(r->link.ring, addr, b, n, kind));
+		addr += n;
+		b += n;
+		len -= n;
+	}
+}
+
+struct piece_count {
+	uint64_t n;
+	uint8_t flags; /* the call put bytes of its own into the program's output */
+};
+
+static int count_piece(void *arg, uint64_t addr, uint64_t len, uint32_t kind, const void *bytes)
+{
+	struct piece_count *c = arg;
+
+	(void)addr, (void)bytes;
+	c->n += ring_data_count(len);
+	c->flags |= kind == DATA_STDOUT ? REC_F_STDOUT : kind == DATA_STDERR ? REC_F_STDERR : 0;
+	return 0;
+}
+
+static int log_piece(void *arg, uint64_t addr, uint64_t len, uint32_t kind, const void *bytes)
+{
+	log_bytes(arg, addr, bytes ? bytes : (const void *)(uintptr_t)addr, len, kind);
+	return 0;
+}
+
+static void log_syscall(struct recorder *r, struct task *t, const struct guest_regs *entry, int64_t ret)
+{
+	struct plan *p = &t->plan;
+	bool happened = ret != SYS_ERESTARTSYS;
+	uint32_t number;
+	struct event ev = {
+		.type = REC_SYSCALL,
+		.flags = happened ? p->ev_flags : REC_F_RESTART,
+		.tid = t->tid,
+		.regs = *entry,
+		.result = ret,
+		.annex = happened ? p->annex : NULL,
+		.annex_len = happened ? p->annex_len : 0,
+	};
+	struct piece_count count = { r->in.n, 0 };
+
+	if (happened)
+		plan_written(p, count_piece, &count);
+	ev.flags |= count.flags;
+	if (ev.flags & (REC_F_STDOUT | REC_F_STDERR)) {
+		number = tree_number(r->link.tree);
+		ev.annex = &number; /* rows that write have no annex of their own */
+		ev.annex_len = sizeof(number);
+	}
+	ev.ndata = (uint32_t)count.n;
+	log_event(r, &ev);
+	for (unsigned i = 0; i < r->in.n; i++)
+		log_bytes(r, r->in.piece[i].addr, r->in.bytes + r->in.piece[i].at, r->in.piece[i].len, DATA_INPUT);
+	if (happened)
+		plan_written(p, log_piece, r);
+}
+
+static int recorder_syscall(struct session *s, struct task *t, const struct sys_desc *desc, int64_t *ret)
+{
+	struct recorder *r = recorder_of(s);
+	struct guest_regs entry = *t->regs;
+	int64_t rc;
+
+	landing_stop(&r->landing, t);
+	rc = syscall_prepare(t, desc);
+
+	inputs_take(&r->in, &t->plan);
+	*ret = rc < 0 ? rc : syscall_perform(t, desc);
+	if (t->newborn) /* the child of a fork: its stream began with REC_FORK */
+		t->newborn = false;
+	else
+		log_syscall(r, t, &entry, *ret);
+	return 0;
+}
+
+static int recorder_tsc(struct session *s, struct task *t, bool rdtscp, uint64_t *tsc, uint32_t *aux)
+{
+	struct event ev = { .type = REC_TSC, .tid = t->tid, .regs = *t->regs };
+	int rc = live_tsc(s, t, rdtscp, tsc, aux);
+
+	if (rc < 0)
+		return rc;
+	ev.result = (int64_t)*tsc;
+	if (rdtscp) {
+		ev.annex = aux;
+		ev.annex_len = sizeof(*aux);
+	}
+	log_event(recorder_of(s), &ev);
+	return 0;
+}
+
+static int recorder_fault(struct session *s, struct task *t, const siginfo_t *si)
+{
+	struct event ev = {
+		.type = REC_FAULT,
+		.tid = t->tid,
+		.regs = *t->regs,
+		.result = (int64_t)((uint64_t)t->stop.vector << 32 | t->stop.error),
+		.annex = si,
+		.annex_len = sizeof(*si),
+	};
+
+	log_event(recorder_of(s), &ev);
+	return 0;
+}
+
+static int recorder_signal(struct session *s, struct task *t, bool after, siginfo_t *si)
+{
+	struct recorder *r = recorder_of(s);
+	struct event ev = { .type = REC_SIGNAL, .flags = after ? REC_F_AFTER : 0, .tid = t->tid, .regs = *t->regs };
+	unsigned char annex[sizeof(*si) + POINT_ENCODED_MAX];
+	const struct exec_point *p = landing_stop(&r->landing, t);
+	int rc = live_signal(s, t, after, si);
+
+	if (rc <= 0)
+		return rc;
+	memcpy(annex, si, sizeof(*si));
+	ev.annex = annex;
+	ev.annex_len = sizeof(*si);
+	if (p) {
+		ev.flags |= REC_F_POINT;
+		ev.annex_len += (uint32_t)exec_point_encode(p, annex + sizeof(*si));
+	}
+	log_event(r, &ev);
+	return 1;
+}
+
+static int recorder_kicked(struct session *s, struct task *t)
+{
+	int rc;
+
+	rc = live_kicked(s, t);
+	return rc ? rc : landing_kicked(&recorder_of(s)->landing, t);
+}
+
+static int recorder_landed(struct session *s, struct task *t)
+{
+	return landing_hit(&recorder_of(s)->landing, t);
+}
+
+static int recorder_map_file(struct session *s, struct task *t, struct plan *p, int fd, int prot, int flags,
+			     uint64_t offset, uint64_t len, struct map_source *src)
+{
+	struct recorder *r = recorder_of(s);
+	unsigned char annex[FILE_MAP_ANNEX_MAX];
+	struct file_map m = { 0 };
+	int rc = live_map_file(fd, prot, flags, offset, src, &m);
+
+	(void)t, (void)len;
+	if (rc < 0)
+		return rc;
+	if (m.kind != FILE_MAP_ZERO && !r->cut) {
+		rc = files_add(r->link.files, fd, &m.ref);
+		if (rc == -ENOSPC || rc == -EDQUOT)
+			ring_stop(r->link.ring); /* the next event finds out; the program goes on */
+		else if (rc < 0)
+			return rc;
+	}
+	plan_set_annex(p, annex, file_map_encode(&m, annex));
+	return 0;
+}
+
+static int recorder_image_file(struct session *s, struct exec_params *x, unsigned index, const char *path)
+{
+	struct recorder *r = recorder_of(s);
+	int given = r->link.program_fd, fd, rc;
+
+	fd = index || given < 0 ? live_image_file(path) : live_image_fd(fcntl(given, F_DUPFD_CLOEXEC, 3));
+	if (fd < 0)
+		return fd;
+	rc = files_add(r->link.files, fd, &x->file[index].ref);
+	if (rc < 0) {
+		close(fd);
+		return rc;
+	}
+	return fd;
+}
+
+static void tell(const struct recorder *r, int32_t type, const struct task *t, pid_t parent)
+{
+	struct control_message m = { .type = type, .pid = t->proc->pid, .parent = parent, .status = t->wait_status };
+
+	snprintf(m.comm, sizeof(m.comm), "%s", t->proc->comm);
+	if (write(r->link.control, &m, sizeof(m)) < 0) {
+		/* The supervisor is gone: the ring's file keeps what there is. */
+	}
+}
+
+static int recorder_exited(struct session *s, struct task *t)
+{
+	struct recorder *r = recorder_of(s);
+	struct event ev = { .type = REC_EXIT, .tid = t->tid, .regs = *t->regs, .result = t->wait_status };
+
+	log_event(r, &ev);
+	tell(r, CONTROL_ENDED, t, 0);
+	signal_host_die(t->wait_status);
+}
+
+struct birth {
+	struct recorder *parent, *made;
+	const struct fork_request *q;
+	pid_t parent_pid;
+};
+
+/* In the child: its own ring, announced to the supervisor, begins with the registers it starts with. */
+static int child_ready(struct task *t, void *arg)
+{
+	struct birth *b = arg;
+	struct recorder_links link = b->parent->link;
+	struct fork_annex annex = {
+		.parent = b->parent_pid,
+		.pid = getpid(),
+		.child_tid = b->q->flags & CLONE_CHILD_SETTID ? b->q->child_tid : 0,
+	};
+	struct event ev = { .type = REC_FORK, .tid = annex.pid, .regs = *t->regs, .annex = &annex,
+			    .annex_len = sizeof(annex) };
+	char name[64];
+	int rc;
+
+	t->proc->pid = t->tid = annex.pid;
+	snprintf(name, sizeof(name), TRACE_RING_NAME, annex.pid);
+	if (!(b->q->flags & CLONE_VM))
+		ring_close(link.ring); /* our copy of the parent's */
+	rc = ring_create_at(link.dir, name, CHILD_RING, &link.ring);
+	if (rc == 0)
+		rc = recorder_create(&link, &b->made);
+	if (rc < 0)
+		return rc;
+	b->made->cut = b->parent->cut;
+	t->proc->sess = &b->made->base;
+	tell(b->made, CONTROL_BORN, t, annex.parent);
+	log_event(b->made, &ev);
+	return 0;
+}
+
+static int64_t recorder_fork(struct session *s, struct task *t, struct plan *p, const struct fork_request *q)
+{
+	struct birth b = { .parent = recorder_of(s), .q = q, .parent_pid = t->proc->pid };
+	int64_t pid = clone_process(t, q, child_ready, &b);
+
+	(void)p;
+	if (pid && b.made) { /* a vfork child made it in our memory, and is gone to its own */
+		ring_close(b.made->link.ring);
+		free(b.made);
+	}
+	return pid;
+}
+
+static int64_t recorder_exec_call(struct session *s, struct task *t, struct plan *p, struct exec_request *q)
+{
+	struct recorder *r = recorder_of(s);
+	struct handover h;
+	int64_t rc;
+
+	rc = live_exec(t, p, q, &r->link.program_fd);
+	if (rc < 0)
+		return rc;
+	log_syscall(r, t, t->regs, 0);
+	handover_fill(&h, t);
+	h.kind = HANDOVER_RECORD;
+	h.dir_fd = r->link.dir;
+	h.control_fd = r->link.control;
+	h.shared_fd = r->link.shared;
+	h.events = ring_events(r->link.ring);
+	signal_host_requeue(t);
+	handover_exec(&h, q);
+	signal_host_die(SIGKILL); /* as Linux ends a program whose exec fails too late to return */
+}
+
+int recorder_exec(struct recorder *r, struct task *t, const struct exec_params *x)
+{
+	struct event ev = { .type = REC_EXEC, .tid = t->tid, .regs = *t->regs };
+	cleanup_free void *blob = NULL;
+	int rc = exec_params_encode(x, &blob, &ev.annex_len);
+
+	if (rc < 0)
+		return rc;
+	ev.annex = blob;
+	tell(r, CONTROL_PROGRAM, t, 0);
+	return ring_event(r->link.ring, &ev);
+}
+
+static const struct session_ops recorder_ops = {
+	.name = "record",
+	.resume = live_resume,
+	.syscall = recorder_syscall,
+	.tsc = recorder_tsc,
+	.fault = recorder_fault,
+	.signal = recorder_signal,
+	.kicked = recorder_kicked,
+	.landed = recorder_landed,
+	.set_mask = live_set_mask,
+	.set_action = live_set_action,
+	.map_file = recorder_map_file,
+	.map_done = live_map_done,
+	.image_file = recorder_image_file,
+	.fork = recorder_fork,
+	.exec = recorder_exec_call,
+	.exited = recorder_exited,
+};
+
+int recorder_create(const struct recorder_links *links, struct recorder **out)
+{
+	struct recorder *r = calloc(1, sizeof(*r));
+
+	if (!r)
+		return -ENOMEM;
+	r->base.ops = &recorder_ops;
+	r->link = *links;
+	*out = r;
+	return 0;
+}
+
+struct session *recorder_session(struct recorder *r)
+{
+	return &r->base;
+}

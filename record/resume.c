@@ -1,0 +1,128 @@
+/* A live session goes on in a new image of sandrec. Contract: handover_resume in handover.h. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "record/guest.h"
+#include "record/handover.h"
+#include "record/plain.h"
+#include "record/recorder.h"
+#include "syscall-emu/seccomp.h"
+#include "syscall-emu/fdtable.h"
+#include "syscall-emu/signal_host.h"
+#include "trace/tracedir.h"
+
+/* Too late to return an error from execve: Linux ends such a program with SIGSEGV. */
+static _Noreturn void too_late(const struct exec_request *q, const char *why)
+{
+	fprintf(stderr, "sandrec: %s cannot be executed any more: %s\n", q->path, why);
+	signal_host_die(SIGSEGV);
+}
+
+/* Signals first: from here on one that the guest does not block may end the process, as it would without us. */
+static void restore_signals(const struct handover *h)
+{
+	for (int sig = 1; sig <= 64; sig++)
+		if (sig != SIGKILL && sig != SIGSTOP && sig != SIGCHLD && h->ignored >> (sig - 1) & 1)
+			signal(sig, SIG_IGN);
+	if (h->ignored >> (SIGCHLD - 1) & 1)
+		signal(SIGCHLD, SIG_IGN);
+	syscall(SYS_rt_sigprocmask, SIG_SETMASK, &h->mask, NULL, sizeof(h->mask));
+}
+
+static int open_recorder(const struct handover *h, int program_fd, struct recorder **out)
+{
+	struct recorder_links link = {
+		.dir = fd_hide(h->dir_fd),
+		.control = fd_hide(h->control_fd),
+		.shared = fd_hide(h->shared_fd),
+		.program_fd = program_fd,
+	};
+	char name[64];
+	int rc;
+
+	if (link.dir < 0 || link.control < 0 || link.shared < 0)
+		return -EMFILE;
+	snprintf(name, sizeof(name), TRACE_RING_NAME, h->pid);
+	rc = ring_open_at(link.dir, name, &link.ring);
+	if (rc < 0)
+		return rc;
+	ring_resume(link.ring, h->events);
+	rc = tree_open(link.shared, &link.tree);
+	if (rc == 0)
+		rc = files_open(link.dir, fd_hide, &link.files);
+	if (rc == 0)
+		files_continue(link.files);
+	return rc < 0 ? rc : recorder_create(&link, out);
+}
+
+static struct session *open_session(const struct handover *h, struct exec_request *q, struct recorder **rec)
+{
+	static struct plain plain = { { &plain_ops }, -1 };
+	int rc;
+
+	if (h->kind == HANDOVER_PLAIN) {
+		plain.program_fd = q->fd;
+		return &plain.base;
+	}
+	rc = open_recorder(h, q->fd, rec);
+	if (rc < 0)
+		too_late(q, strerror(-rc));
+	return recorder_session(*rec);
+}
+
+/* A program without a name is found again only by the descriptor it was executed by. */
+static void keep_nameless(struct task *t, struct exec_request *q)
+{
+	struct process *p = t->proc;
+	char link[40], path[sizeof(p->exe)];
+	ssize_t n;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", q->fd);
+	n = readlink(link, path, sizeof(path) - 1);
+	path[n < 0 ? 0 : n] = '\0';
+	if (p->fds->exe_fd >= 0 || strcmp(path, p->exe))
+		return;
+	p->fds->exe_fd = q->fd;
+	q->fd = -1;
+}
+
+void handover_resume(struct handover *h, struct exec_request *q)
+{
+	struct run_request run = { .program = q->path, .argv = q->argv, .envp = q->envp, .verbose = h->verbose };
+	struct run_result res = { 0 };
+	struct recorder *rec = NULL;
+	struct exec_params x;
+	struct session *s;
+	struct task *t;
+	int rc;
+
+	restore_signals(h);
+	process_self = h->self;
+	rc = fd_hide_init();
+	if (rc == 0)
+		rc = handover_prepare();
+	if (rc < 0)
+		too_late(q, strerror(-rc));
+	h->kvm.fd = fd_hide(h->kvm.fd);
+	q->fd = fd_hide_program(q->fd);
+	s = open_session(h, q, &rec);
+	rc = guest_start(s, &run, &h->kvm, &h->cpu, &x, &t, &res);
+	if (rc == 0)
+		rc = fdtable_restore(t->proc->fds, &h->fds);
+	if (rc == 0)
+		rc = seccomp_restore(t, h->filters, h->filters_len);
+	if (rc == 0 && rec)
+		rc = recorder_exec(rec, t, &x);
+	if (rc < 0)
+		too_late(q, res.why[0] ? res.why : strerror(-rc));
+	keep_nameless(t, q);
+	exec_params_free(&x);
+	exec_request_free(q);
+	rc = task_loop(t);
+	_exit(rc < 0 ? 70 : 0); /* the session's exited() ends the process before that */
+}

@@ -1,0 +1,36 @@
+/*
+ * Running a program as a guest: `sandrec run`. With recording, a supervisor (this process) owns the trace directory and
+ * the guest process, its child, writes to a ring; without, the guest runs in this process.
+ */
+#ifndef SANDREC_RUN_H
+#define SANDREC_RUN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "vmm/cpuid.h"
+
+struct run_request {
+	const char *trace;        /* -o DIR, or NULL */
+	const char *program;      /* the file to execute: already looked up in PATH */
+	char **argv, **envp;      /* NULL-terminated */
+	const char *cwd;          /* or NULL */
+	const char *version;      /* of sandrec, for the manifest */
+	enum cpu_model cpu;
+	bool quiet, verbose;
+};
+
+struct run_result {
+	int status;               /* wait status of the program, valid when the functions return 0 */
+	int start_error;          /* the program could not be started: its execve errno (positive), else 0 */
+	char trace[4096];         /* the trace directory; empty if there is none */
+	char why[256];            /* one line, when something failed */
+};
+
+/* Records. 0 when the program ran (see status), else a negative errno with why. */
+int run_recorded(const struct run_request *q, struct run_result *res);
+
+/* Runs without recording; returns only when the program could not be started. */
+int run_plain(const struct run_request *q, struct run_result *res);
+
+#endif

@@ -1,0 +1,52 @@
+/*
+ * Memory that all processes of one recording or replay share: the order in which they wrote to the program's original
+ * stdout and stderr. Recording numbers the writes; replay, which runs the processes side by side, repeats them in that
+ * order. And what else the processes of one replay tell each other. A memfd, inherited by fork and handed over by exec.
+ */
+#ifndef SANDREC_TREE_H
+#define SANDREC_TREE_H
+
+#include <stdint.h>
+
+#define TREE_DEPTH 1000
+
+/* Replay of one process alone: replay/only.h. */
+struct tree_only {
+	int32_t pid;      /* 0: all are replayed */
+	int32_t depth, way[TREE_DEPTH]; /* the process, its parent, ... but for the first process */
+	uint32_t ended;   /* what follows is valid */
+	int32_t status;   /* wait status; before it has ended, what to say when its recording does not know */
+	uint64_t events;
+	char cut[256];
+};
+
+enum { TREE_DIVERGED = 1, TREE_UNREADABLE /* a process could not be replayed, for another reason */ };
+
+struct tree {
+	uint32_t turn;    /* record: writes so far; replay: the number that may be written now (a futex) */
+	uint32_t live;    /* replay: processes that are being replayed */
+	uint32_t waiting; /* replay: of them, those that wait for their turn */
+	uint32_t failed;  /* replay: TREE_* */
+	uint32_t cut;     /* replay: the recording did not end in order, so a process may have no events */
+	struct tree_only only;
+
+	/* replay: replay/progress.h */
+	uint64_t done, total, start_ns; /* events; total 0: nobody wants to know */
+	uint32_t drawn, midline, over;
+};
+
+int tree_create(struct tree **out, int *fd); /* fd: hidden */
+int tree_open(int fd, struct tree **out);
+
+uint32_t tree_number(struct tree *t);        /* record: the number of a write that has just happened */
+
+/*
+ * Replay: waits until it is number's turn. A number that never comes (its process was killed before it could log) is
+ * skipped when every live process waits.
+ */
+void tree_wait(struct tree *t, uint32_t number);
+void tree_done(struct tree *t, uint32_t number);
+void tree_leave(struct tree *t);             /* this process's replay is over */
+void tree_fail(struct tree *t);              /* some process cannot be replayed, which has been reported */
+
+#endif

@@ -1,0 +1,77 @@
+/* Seeking execution points. Contract: point.h. */
+#include <inttypes.h>
+#include <signal.h>
+#include <string.h>
+
+#include "replay/divergence.h"
+#include "replay/point.h"
+
+static int begin(struct seek *k, const struct event *ev)
+{
+	*k = (struct seek){ .active = true };
+	if (ev->annex_len < sizeof(siginfo_t) ||
+	    exec_point_decode((const char *)ev->annex + sizeof(siginfo_t), ev->annex_len - sizeof(siginfo_t), &k->point) < 0)
+		return divergence(ev, "its execution point is damaged or of a kind that this version does not know");
+	return 0;
+}
+
+/* Equal registers are not yet the point: in a loop they may be the same each time round. */
+static int look(struct seek *k, struct task *t, const struct event *ev)
+{
+	int rc = landmark_check(t, &ev->regs, &k->point, &k->differed);
+
+	if (rc < 0)
+		return rc;
+	if (rc == 0) {
+		k->false_hits++;
+		return 0;
+	}
+	landmark_disarm(t);
+	k->found = true;
+	return TASK_SIGNAL;
+}
+
+int seek_resume(struct seek *k, struct task *t, const struct event *ev)
+{
+	struct tramp_cond c = { .regs = ev->regs };
+	int rc = k->active ? 0 : begin(k, ev);
+
+	if (rc < 0 || landmark_armed(t))
+		return rc;
+	if (t->regs->rip == ev->regs.rip) {
+		rc = look(k, t, ev);
+		if (rc)
+			return rc;
+	}
+	c.first = k->point.changed;
+	c.nwords = k->point.nwords;
+	memcpy(c.word, k->point.word, sizeof(c.word));
+	rc = landmark_arm(t, ev->regs.rip, &c);
+	if (rc < 0)
+		return divergence(ev, "cannot stop at rip %#" PRIx64 ", where the signal came: error %d", ev->regs.rip, -rc);
+	return 0;
+}
+
+int seek_hit(struct seek *k, struct task *t, const struct event *ev)
+{
+	return look(k, t, ev);
+}
+
+bool seek_end(struct seek *k)
+{
+	bool found = k->active && k->found;
+
+	if (found)
+		k->active = false;
+	return found;
+}
+
+int seek_missed(const struct seek *k, const struct event *ev, const struct task *t, const char *found)
+{
+	if (!k->false_hits)
+		return divergence(ev, "its execution point, rip %#" PRIx64 ", was missed: found a %s at rip %#" PRIx64
+				  " before its registers were seen there", ev->regs.rip, found, t->regs->rip);
+	return divergence(ev, "its execution point, rip %#" PRIx64 ", was missed: found a %s at rip %#" PRIx64 "; %" PRIu64
+			  " states came near it, the last differed in %s", ev->regs.rip, found, t->regs->rip,
+			  k->false_hits, k->differed);
+}

@@ -1,0 +1,47 @@
+/* What running and recording share: one system call from the registers to its result. Contract: session.h. */
+#include <errno.h>
+
+#include "syscall-emu/fd.h"
+#include "syscall-emu/session.h"
+
+/* A descriptor of ours does not exist for the guest, whatever the call. */
+static bool names_our_fd(const struct sys_desc *desc, const struct plan *p)
+{
+	for (unsigned i = 0; i < desc->nargs; i++)
+		if (desc->arg[i] == A_FD && fd_is_ours((int)p->arg[i]))
+			return true;
+	return false;
+}
+
+int64_t syscall_prepare(struct task *t, const struct sys_desc *desc)
+{
+	const struct guest_regs *r = t->regs;
+	const uint64_t args[6] = { r->rdi, r->rsi, r->rdx, r->r10, r->r8, r->r9 };
+	int rc = plan_build(&t->plan, t, desc, r->rax, args);
+
+	if (rc < 0)
+		return rc;
+	if (!desc)
+		return 0;
+	if (desc->refuse)
+		return -desc->refuse;
+	return names_our_fd(desc, &t->plan) ? -EBADF : 0;
+}
+
+int64_t syscall_perform(struct task *t, const struct sys_desc *desc)
+{
+	struct plan *p = &t->plan;
+	int64_t ret;
+
+	if (!desc)
+		ret = syscall_generic(t, p);
+	else if (desc->emulate)
+		ret = desc->emulate(t, p);
+	else
+		ret = plan_forward(p, t);
+	if (ret == SYS_ERESTARTSYS || ret == SYS_REGS_SET)
+		return ret;
+	if (desc && desc->post)
+		ret = desc->post(t, p, ret);
+	return plan_finish(p, t, ret);
+}

@@ -1,0 +1,31 @@
+/* The address space after a fork. Contract: mm_reborn in mm.h. */
+#include <string.h>
+
+#include "syscall-emu/mm_int.h"
+
+#define STACK_BELOW 0x2000u /* filled around the stack pointer: what the next calls and returns touch */
+#define STACK_ABOVE 0x4000u
+
+static void fill_stack(struct mm *mm, uint64_t sp)
+{
+	const struct vma *v = mm_find(mm, sp);
+	uint64_t start, end;
+
+	if (!v || !(v->prot & PROT_WRITE) || v->flags & MAP_SHARED)
+		return;
+	start = max_u64(v->start, page_down(sp) - STACK_BELOW);
+	end = min_u64(v->end, page_up(sp) + STACK_ABOVE);
+	fill_populate(mm, start, end, true);
+	vm_allow(mm->vm, start, end - start, v->prot, false);
+}
+
+int mm_reborn(struct mm *mm, struct vm *vm, uint64_t sp)
+{
+	mm->vm = vm;
+	memset(mm->stream, 0, sizeof(mm->stream));
+	mm->again = 0;
+	for (size_t i = 0; i < mm->n; i++)
+		fill_new(mm, mm->v[i], mm->v[i]->start, mm->v[i]->end);
+	fill_stack(mm, sp);
+	return 0;
+}

@@ -1,0 +1,41 @@
+/*
+ * What a process tells the kernel about itself and its end, where the guest's own state is the whole effect: exit, the
+ * addresses the kernel would write to, arch_prctl, personality, and two prctl commands. The same on record and replay.
+ *
+ * Source: Linux kernel/exit.c, kernel/sys.c, arch/x86/kernel/process_64.c.
+ */
+#ifndef SANDREC_PROCESS_H
+#define SANDREC_PROCESS_H
+
+#include "syscall-emu/session.h"
+
+/* One guest process per host process: what is its, and stays across execve. */
+struct process_self {
+	uint32_t personality, pdeathsig;
+	bool supervised; /* its parent is the supervisor */
+};
+extern struct process_self process_self;
+void process_forked(void); /* in the child */
+
+/* exit and exit_group: with one thread they are the same. t->dead, t->wait_status. */
+sys_handler do_exit, do_exit_group;
+
+/* Remembered for the thread's end; robust lists are only walked when a thread dies before its process. */
+sys_handler do_set_tid_address, do_set_robust_list, do_get_robust_list;
+
+/* ENOSYS as on kernels built without it: libc then does without restartable sequences. */
+sys_handler do_rseq;
+
+sys_handler do_arch_prctl, do_personality;
+
+/* The kernel's own restart block is never the guest's: EINTR, what Linux says when there is none. */
+sys_handler do_restart_syscall;
+
+/*
+ * PR_SET_PDEATHSIG, PR_GET_PDEATHSIG: the kernel's, as a guest's parent is the host's. Only for the process whose parent
+ * is the supervisor they are remembered and no more: that one has a use of its own for the setting.
+ */
+sys_handler do_prctl_pdeathsig;
+sys_handler do_prctl_tsc;       /* PR_SET_TSC, PR_GET_TSC */
+
+#endif

@@ -1,0 +1,113 @@
+/*
+ * The one interface behind which running, recording and replaying differ. The run loop and the handlers call it; nothing
+ * else asks which kind of session this is. Implementations: record/plain.c (run without recording), record/recorder.c,
+ * replay/replayer.c. All functions run on the calling task's thread.
+ */
+#ifndef SANDREC_SESSION_H
+#define SANDREC_SESSION_H
+
+#include "syscall-emu/task.h"
+
+struct exec_params; /* loader.h */
+struct fork_request; /* clone.h */
+struct exec_request; /* exec.h */
+
+/* Where a file mapping's bytes come from. */
+struct map_source {
+	int fd;                 /* to give to mmap; the session's, valid until map_done() */
+	uint64_t offset;        /* file offset in fd that corresponds to the requested one */
+	char path[4096];        /* name shown in /proc/self/maps */
+	uint64_t dev, ino;
+	bool shared_copy;       /* replay: fd is a memfd standing for a shared file */
+};
+
+enum { TASK_DEAD = 1, TASK_SIGNAL = 2 };
+
+struct session_ops {
+	const char *name;
+
+	/*
+	 * The guest is about to run user code. 0: run it; TASK_DEAD: the task is dead now, t->wait_status says how (replay:
+	 * the recording ends here); TASK_SIGNAL: this is the execution point of the next signal; or a negative errno that
+	 * ends the session.
+	 */
+	int (*resume)(struct session *s, struct task *t);
+
+	/*
+	 * The task stands at a system call: carry it out (forward or handler), or inject it. *ret is what the guest gets, or
+	 * SYS_ERESTARTSYS / SYS_REGS_SET. desc NULL: nothing describes the call (the generic path). Returns 0 or a
+	 * negative errno that ends the session (a divergence, already reported).
+	 */
+	int (*syscall)(struct session *s, struct task *t, const struct sys_desc *desc, int64_t *ret);
+
+	/* rdtsc/rdtscp: the value (and TSC_AUX for rdtscp). */
+	int (*tsc)(struct session *s, struct task *t, bool rdtscp, uint64_t *tsc, uint32_t *aux);
+
+	/* A synchronous exception is about to become the signal in si. For the log, and for the check on replay. */
+	int (*fault)(struct session *s, struct task *t, const siginfo_t *si);
+
+	/*
+	 * Is an asynchronous signal to be delivered now? after: at the end of a system call or at an execution point
+	 * (registers are those the handler returns to); else before the call at hand. 1 and *si filled, 0, or a negative
+	 * errno.
+	 */
+	int (*signal)(struct session *s, struct task *t, bool after, siginfo_t *si);
+
+	/*
+	 * vcpu_run() ended with VCPU_KICK. 0: go on; TASK_DEAD: of a fatal signal (t->wait_status); TASK_SIGNAL: this is
+	 * an execution point, ask signal(after).
+	 */
+	int (*kicked)(struct session *s, struct task *t);
+
+	/* A landmark the session armed (landmark.h) was hit: as kicked(). */
+	int (*landed)(struct session *s, struct task *t);
+
+	/* Host side of the guest's own state: no-ops on replay. */
+	int (*set_mask)(struct session *s, struct task *t);                /* make t->mask the thread's mask */
+	int (*set_action)(struct session *s, struct task *t, int sig);     /* proc->action[sig] changed */
+
+	/* The guest maps descriptor fd (prot and flags as in mmap). Fills src; annex of p carries what replay needs. */
+	int (*map_file)(struct session *s, struct task *t, struct plan *p, int fd, int prot, int flags, uint64_t offset,
+			uint64_t len, struct map_source *src);
+	void (*map_done)(struct session *s, struct map_source *src);
+
+	/* A file of a program image by path (executable, script, interpreter): a descriptor, or negative errno. index
+	 * counts the files of one exec from 0: replay opens the recorded copy with that index. */
+	int (*image_file)(struct session *s, struct exec_params *x, unsigned index, const char *path);
+
+	/* A new process: the child's pid or a negative errno in the parent; 0 in the child (t->newborn), whose registers
+	 * are set and whose session is its own. */
+	int64_t (*fork)(struct session *s, struct task *t, struct plan *p, const struct fork_request *q);
+
+	/* Becomes another program, in a new image of ours. Returns only a negative errno: nothing has changed. */
+	int64_t (*exec)(struct session *s, struct task *t, struct plan *p, struct exec_request *q);
+
+	/* The process is gone (t->wait_status): the last event. 0, or a negative errno (divergence). */
+	int (*exited)(struct session *s, struct task *t);
+};
+
+struct session {
+	const struct session_ops *ops;
+};
+
+/*
+ * dispatch.c: what run and record share. prepare builds t->plan and checks (0, or the guest's negative errno with the
+ * plan empty); perform then does the handler or the forwarded call, the post hook and plan_finish.
+ */
+int64_t syscall_prepare(struct task *t, const struct sys_desc *desc);
+int64_t syscall_perform(struct task *t, const struct sys_desc *desc);
+
+/* The unknown call: fingerprint memory, forward, find changed pages (generic.c). */
+int64_t syscall_generic(struct task *t, struct plan *p);
+
+/* loop.c: runs the task until it is dead; 0 or a negative errno (a divergence, a dead vCPU: already reported). */
+int task_loop(struct task *t);
+
+/*
+ * start.c: a process with one task, an empty address space, a VM and a vCPU. cpu stays the caller's and must outlive
+ * it. why gets a line for people. One per host process: the address space is the host's own.
+ */
+int process_create(struct session *s, const struct kvm_host *kvm, const struct cpu_table *cpu, pid_t pid,
+		   struct task **out, char *why, size_t len);
+
+#endif

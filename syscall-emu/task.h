@@ -1,0 +1,79 @@
+/*
+ * A guest process and its threads, as the syscall layer sees them. One host process per guest process, one host thread
+ * and vCPU per guest thread.
+ */
+#ifndef SANDREC_TASK_H
+#define SANDREC_TASK_H
+
+#include <signal.h>
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "syscall-emu/plan.h"
+#include "vmm/vcpu.h"
+
+struct session;
+struct mm;
+struct fdtable;
+struct landmark;
+
+/* The kernel's struct sigaction for x86-64, not libc's. */
+struct ksigaction {
+	uint64_t handler, flags, restorer, mask;
+};
+#define KSA_RESTORER 0x04000000ULL
+
+/* The system call filters of a thread (seccomp.h). */
+struct seccomp_filter;
+struct seccomp_state {
+	uint8_t mode;                     /* SECCOMP_MODE_DISABLED, _STRICT, _FILTER */
+	uint32_t count;                   /* filters in the chain */
+	struct seccomp_filter *newest;
+	uint32_t verdict;                 /* about the call at hand: SECCOMP_RET_* */
+	uint64_t call_addr;               /* and where it was made */
+};
+
+struct process {
+	struct session *sess;
+	const struct kvm_host *kvm;
+	struct vm *vm;
+	struct mm *mm;                    /* syscall-emu/mm.h */
+	struct fdtable *fds;              /* syscall-emu/fd.h */
+	pid_t pid;                        /* as the guest sees it: on replay, the recorded one */
+	char exe[4096];                   /* what /proc/self/exe reads */
+	char comm[16];
+	struct ksigaction action[65];     /* by signal number */
+	uint64_t vdso;                    /* address of our vDSO in the guest */
+	uint64_t arg_start, arg_end, env_start, env_end, auxv, auxv_len, start_code, end_code, start_data, end_data,
+	         start_stack;             /* for /proc/self */
+	int verbose;
+};
+
+struct task {
+	struct process *proc;
+	struct vcpu *vcpu;
+	struct guest_regs *regs;          /* == vcpu_regs(vcpu) */
+	pid_t tid;                        /* on replay, the recorded one */
+	struct plan plan;
+	struct vcpu_exit stop;
+
+	/* signals (signal.h) */
+	uint64_t mask;                    /* the guest's blocked set; bit n-1 for signal n */
+	uint64_t altstack_sp, altstack_size;
+	uint32_t altstack_flags;
+	volatile int pending;             /* an asynchronous signal is in flight: caught on the host, not yet delivered */
+	siginfo_t pending_info;
+	struct landmark *landmark;        /* landmark.h; NULL until first used */
+
+	/* memory the kernel would write by itself: emulated */
+	uint64_t clear_child_tid, robust_list, robust_len, rseq, rseq_len;
+	uint32_t rseq_sig;
+
+	struct seccomp_state seccomp;
+
+	bool newborn;                     /* the process that clone has just made, on its way back to its own code */
+	bool dead;                        /* the loop ends */
+	int wait_status;                  /* then valid */
+};
+
+#endif

@@ -1,0 +1,22 @@
+#!/bin/bash
+# Every program of tests/guest/, compared with itself: native, in the VM, recorded, replayed.
+. "$(dirname "$0")/lib.sh"
+require_sandrec
+
+# A program may need a working directory with something in it; none may need more than these.
+prepare() {
+	printf 'first line\nsecond line\n' >text
+	mkdir -p dir/sub && : >dir/a && : >dir/b
+}
+setup=prepare
+
+for prog in "$guest_bin"/*; do
+	[ -x "$prog" ] || bail_out "no guest programs have been built"
+	name=${prog##*/}
+	case $name in
+	any_*) same_replays "$name" "$prog"; continue ;;
+	esac
+	same_plain "$name, without recording" "$prog" one 'two words' ''
+	same_three "$name" "$prog" one 'two words' ''
+done
+done_testing

@@ -1,0 +1,9 @@
+/* Death by SIGABRT, after output. */
+#include "guest.h"
+
+int main(void)
+{
+	puts("before");
+	fflush(stdout);
+	abort();
+}

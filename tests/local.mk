@@ -1,0 +1,34 @@
+include %D%/unit/local.mk
+include %D%/guest/local.mk
+
+if HAVE_CHECK
+check_PROGRAMS += $(unit_tests)
+TESTS += $(unit_tests)
+endif
+
+shell_tests += %D%/guest.sh %D%/signals.sh %D%/programs.sh %D%/errors.sh %D%/kill.sh %D%/trees.sh %D%/async.sh %D%/patch.sh
+EXTRA_DIST += $(sort $(wildcard $(srcdir)/%D%/unit/*.h))
+EXTRA_DIST += %D%/check-hosts.sh %D%/check-hosts-job.sh %D%/tools/pty_session.py
+
+check_PROGRAMS += %D%/tools/limit %D%/tools/counter
+%C%_tools_limit_LDADD =
+%C%_tools_counter_LDADD =
+
+TESTS += $(shell_tests)
+dist_check_DATA += $(shell_tests) %D%/lib.sh
+
+# Everything speaks TAP: Check's programs, and the shell tests by tests/lib.sh. Those end with 1 when something failed,
+# for people who run them by hand; one that breaks off is noticed by its missing plan.
+TEST_EXTENSIONS = .sh
+LOG_DRIVER = env AM_TAP_AWK='$(AWK)' $(SHELL) $(top_srcdir)/build-aux/tap-driver.sh
+SH_LOG_DRIVER = $(LOG_DRIVER)
+SH_LOG_DRIVER_FLAGS = --ignore-exit
+SH_LOG_COMPILER = bash
+AM_TESTS_ENVIRONMENT = \
+	CK_TAP_LOG_FILE_NAME=-; CK_VERBOSITY=silent; export CK_TAP_LOG_FILE_NAME CK_VERBOSITY; \
+	top_srcdir='$(abs_top_srcdir)'; top_builddir='$(abs_top_builddir)'; export top_srcdir top_builddir; \
+	SANDREC_BUILT_SANITIZERS='$(enable_sanitizers)'; export SANDREC_BUILT_SANITIZERS;
+
+check-hosts: sandrec $(check_PROGRAMS) $(check_DATA)
+	$(AM_TESTS_ENVIRONMENT) bash $(srcdir)/%D%/check-hosts.sh
+.PHONY: check-hosts

@@ -1,0 +1,45 @@
+# One line for each program of Check tests; its only source is the file of its name.
+unit_tests += %D%/test_fd %D%/test_fd_copy %D%/test_procfs
+unit_tests += %D%/test_text_scan
+unit_tests += %D%/test_trace
+unit_tests += %D%/test_ring
+unit_tests += %D%/test_manifest %D%/test_files %D%/test_tracedir
+unit_tests += %D%/test_signal
+unit_tests += %D%/test_plan %D%/test_table_lint %D%/test_canary
+# Their guest has no VM (guest_double.h).
+guest_double_ldflags = -Wl,--wrap=mm_range_ok,--wrap=copy_checked,--wrap=forward_syscall_checked
+%C%_test_plan_SOURCES = %D%/test_plan.c %D%/guest_double.h
+%C%_test_plan_LDFLAGS = $(guest_double_ldflags)
+%C%_test_table_lint_SOURCES = %D%/test_table_lint.c %D%/guest_double.h
+%C%_test_table_lint_LDFLAGS = $(guest_double_ldflags)
+%C%_test_canary_SOURCES = %D%/test_canary.c %D%/guest_double.h
+%C%_test_canary_LDFLAGS = $(guest_double_ldflags)
+unit_tests += %D%/test_vmm %D%/test_vm_tables
+unit_tests += %D%/test_exec_point
+# check-hosts.sh runs these two on machines that have no Check library.
+if !SANITIZERS
+%C%_test_vmm_LDFLAGS = -static
+%C%_test_vm_tables_LDFLAGS = -static
+endif
+# Without a VM (vm_double.h).
+vm_double_ldflags = -Wl,--wrap=vm_allow,--wrap=vm_deny,--wrap=vm_query,--wrap=vm_cpu,--wrap=vcpu_set_xsave
+unit_tests += %D%/test_mm %D%/test_mm_fill
+%C%_test_mm_SOURCES = %D%/test_mm.c %D%/mm_test.h %D%/vm_double.h
+%C%_test_mm_LDFLAGS = $(vm_double_ldflags)
+%C%_test_mm_fill_SOURCES = %D%/test_mm_fill.c %D%/mm_test.h %D%/vm_double.h
+%C%_test_mm_fill_LDFLAGS = $(vm_double_ldflags)
+unit_tests += %D%/test_loader
+%C%_test_loader_SOURCES = %D%/test_loader.c %D%/vm_double.h
+%C%_test_loader_LDFLAGS = $(vm_double_ldflags)
+check_PROGRAMS += tests/fuzz/fuzz_elf
+TESTS += tests/fuzz/fuzz_elf
+tests_fuzz_fuzz_elf_SOURCES = tests/fuzz/fuzz_elf.c %D%/vm_double.h
+tests_fuzz_fuzz_elf_LDFLAGS = $(vm_double_ldflags)
+tests_fuzz_fuzz_elf_LDADD = libsandrec.a $(library_libs)
+unit_tests += %D%/test_seccomp
+%C%_test_seccomp_SOURCES = %D%/test_seccomp.c %D%/guest_double.h
+%C%_test_seccomp_LDFLAGS = $(guest_double_ldflags)
+check_PROGRAMS += tests/fuzz/fuzz_seccomp
+TESTS += tests/fuzz/fuzz_seccomp
+tests_fuzz_fuzz_seccomp_SOURCES = tests/fuzz/fuzz_seccomp.c
+tests_fuzz_fuzz_seccomp_LDADD = libsandrec.a $(library_libs)

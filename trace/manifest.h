@@ -1,0 +1,49 @@
+/*
+ * The manifest: what a trace directory holds, as JSON (jansson). Written by the supervisor at start and again at the
+ * end, each time to a temporary file and renamed, so that a reader finds a whole one. Read as hostile input.
+ */
+#ifndef SANDREC_MANIFEST_H
+#define SANDREC_MANIFEST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+#include <time.h>
+
+#include "vmm/cpuid.h"
+
+/* Raised whenever an older sandrec could misread a new trace; additions an old reader may ignore do not raise it. */
+#define TRACE_FORMAT 1
+#define MANIFEST_NAME "manifest"
+
+struct manifest_proc {
+	pid_t pid, ppid;
+	char *comm;       /* last program image's name; freed by manifest_free */
+	bool ended;
+	int status;       /* wait status when ended */
+	uint64_t events;
+};
+
+struct manifest {
+	int format;
+	char *sandrec;    /* version that recorded */
+	char *host, *kernel, *cwd, *clock; /* nodename, release, directory, "none"|"landmark"|"pmu" */
+	char **argv, **envp;
+	struct timespec start, end; /* CLOCK_REALTIME; end 0 while running */
+	bool complete;    /* the recording ended in order */
+	char *cut;        /* why it ended early ("disk full"), or NULL */
+	struct cpu_table cpu;
+	size_t nprocs;
+	struct manifest_proc *procs; /* [0] is the program that was started */
+};
+
+/*
+ * Strings may hold any bytes: what is not UTF-8 is stored as \xHH and a backslash as two (doc/trace-format.md).
+ */
+int manifest_write(int dirfd, const struct manifest *m);
+/* -ENOENT, -EBADMSG (damaged), -EPROTO (newer format); why gets one line. */
+int manifest_read(int dirfd, struct manifest *m, char *why, size_t len);
+int manifest_parse(const char *text, size_t text_len, struct manifest *m, char *why, size_t len);
+void manifest_free(struct manifest *m); /* also after a failed read; m is zeroed */
+
+#endif

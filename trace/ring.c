@@ -1,0 +1,391 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "trace/record.h"
+#include "trace/ring.h"
+#include "trace/ring_file.h"
+#include "vmm/cleanup.h"
+
+#define PRODUCER_CHECK_MS 200 /* how often a blocked producer looks whether the consumer still lives */
+
+struct ring {
+	struct ring_head *h;
+	char *data;          /* mapped twice in a row: a record that wraps is contiguous all the same */
+	uint64_t size;
+	uint64_t head;       /* the producer's own copy, what it believes of a header that others can write */
+	uint64_t tail_seen;  /* an old tail, so that the consumer's cache line is touched only when it matters */
+	uint64_t events;
+	uint64_t missing;    /* data records the current event still lacks */
+	int error;           /* the first failure ends the recording: what was begun stays a torn tail */
+	uint32_t woken;      /* ring_wake(): between threads of the consumer */
+	struct regs_cache regs;
+};
+
+static long futex(uint32_t *word, int op, uint32_t val, const struct timespec *timeout)
+{
+	return syscall(SYS_futex, word, op, val, timeout, NULL, 0);
+}
+
+/* The vDSO's clock executes rdtsc, which faults on a thread with PR_SET_TSC. */
+static uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	syscall(SYS_clock_gettime, CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+static void invariant(bool ok, const char *what)
+{
+	static const char head[] = "sandrec: ring: ";
+
+	if (ok)
+		return;
+	struct iovec v[] = { { (void *)head, sizeof(head) - 1 }, { (void *)what, strlen(what) }, { "\n", 1 } };
+	(void)!writev(2, v, 3);
+	abort();
+}
+
+static int ring_map(int fd, uint64_t size, struct ring **out)
+{
+	struct ring *r = calloc(1, sizeof(*r));
+	int prot = PROT_READ | PROT_WRITE;
+
+	if (!r)
+		return -ENOMEM;
+	r->size = size;
+	r->h = mmap(NULL, RING_HEADER, prot, MAP_SHARED, fd, 0);
+	r->data = mmap(NULL, 2 * size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (r->h == MAP_FAILED || r->data == MAP_FAILED ||
+	    mmap(r->data, size, prot, MAP_SHARED | MAP_FIXED, fd, RING_HEADER) == MAP_FAILED ||
+	    mmap(r->data + size, size, prot, MAP_SHARED | MAP_FIXED, fd, RING_HEADER) == MAP_FAILED) {
+		int err = errno;
+
+		if (r->h != MAP_FAILED)
+			munmap(r->h, RING_HEADER);
+		if (r->data != MAP_FAILED)
+			munmap(r->data, 2 * size);
+		free(r);
+		return -err;
+	}
+	*out = r;
+	return 0;
+}
+
+static int allocate(int fd, uint64_t size)
+{
+	int err;
+
+	do
+		err = posix_fallocate(fd, 0, (off_t)(RING_HEADER + size));
+	while (err == EINTR);
+	return -err;
+}
+
+int ring_create_at(int dirfd, const char *path, size_t size, struct ring **out)
+{
+	invariant(size >= RING_SIZE_MIN && size <= RING_SIZE_MAX && !(size & (size - 1)), "bad size");
+
+	cleanup_close int fd = openat(dirfd, path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		return -errno;
+	int ret = allocate(fd, size);
+
+	if (!ret)
+		ret = ring_map(fd, size, out);
+	if (ret) {
+		unlinkat(dirfd, path, 0);
+		return ret;
+	}
+	struct ring_head *h = (*out)->h;
+
+	h->version = RING_VERSION;
+	h->header = RING_HEADER;
+	h->size = size;
+	h->consumer_pid = (uint32_t)getpid();
+	memcpy(h->magic, RING_MAGIC, sizeof(h->magic));
+	return 0;
+}
+
+int ring_create(const char *path, size_t size, struct ring **out)
+{
+	return ring_create_at(AT_FDCWD, path, size, out);
+}
+
+int ring_open_at(int dirfd, const char *path, struct ring **out)
+{
+	cleanup_close int fd = openat(dirfd, path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	struct ring_head h;
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st))
+		return -errno;
+	if (pread(fd, &h, sizeof(h), 0) != sizeof(h))
+		return -EBADMSG;
+	int ret = ring_head_check(&h, (uint64_t)st.st_size);
+
+	if (!ret && (h.tail > h.head || h.head - h.tail > h.size || h.head % 8 || h.tail % 8))
+		ret = -EBADMSG;
+	if (!ret)
+		ret = ring_map(fd, h.size, out);
+	if (!ret)
+		(*out)->head = h.head;
+	return ret;
+}
+
+int ring_open(const char *path, struct ring **out)
+{
+	return ring_open_at(AT_FDCWD, path, out);
+}
+
+void ring_resume(struct ring *r, uint64_t events)
+{
+	r->events = events;
+}
+
+void ring_close(struct ring *r)
+{
+	if (!r)
+		return;
+	munmap(r->h, RING_HEADER);
+	munmap(r->data, 2 * r->size);
+	free(r);
+}
+
+/* ---- producer ---- */
+
+/*
+ * No descriptor (a pidfd) is used: its number would be one the guest can see. A process that has exited but was not
+ * waited for still has its pid; only asking for its memory tells it from a living one (ESRCH; no right is EPERM).
+ */
+static bool alive(uint32_t pid)
+{
+	char byte;
+	struct iovec local = { &byte, 1 }, remote = { (void *)8, 1 };
+
+	if (pid == (uint32_t)getpid())
+		return true;
+	if (kill((pid_t)pid, 0) && errno == ESRCH)
+		return false;
+	return process_vm_readv((pid_t)pid, &local, 1, &remote, 1, 0) >= 0 || errno != ESRCH;
+}
+
+static void wake_consumer(struct ring *r)
+{
+	if (__atomic_exchange_n(&r->h->consumer_sleeps, 0, __ATOMIC_SEQ_CST))
+		futex(&r->h->consumer_sleeps, FUTEX_WAKE, INT_MAX, NULL);
+}
+
+static bool room(struct ring *r, uint32_t size)
+{
+	r->tail_seen = __atomic_load_n(&r->h->tail, __ATOMIC_SEQ_CST);
+	return r->head - r->tail_seen + size <= r->size;
+}
+
+static int wait_for_room(struct ring *r, uint32_t size)
+{
+	const struct timespec patience = { .tv_nsec = PRODUCER_CHECK_MS * 1000000L };
+
+	while (!room(r, size)) {
+		if (__atomic_load_n(&r->h->stopped, __ATOMIC_ACQUIRE))
+			return -ENOSPC;
+		__atomic_store_n(&r->h->producer_sleeps, 1, __ATOMIC_SEQ_CST);
+		if (room(r, size) || __atomic_load_n(&r->h->stopped, __ATOMIC_SEQ_CST))
+			continue;
+		wake_consumer(r);
+		if (futex(&r->h->producer_sleeps, FUTEX_WAIT, 1, &patience) && errno != EAGAIN &&
+		    !alive(__atomic_load_n(&r->h->consumer_pid, __ATOMIC_ACQUIRE)))
+			return -EPIPE;
+	}
+	__atomic_store_n(&r->h->producer_sleeps, 0, __ATOMIC_RELAXED);
+	return 0;
+}
+
+static int reserve(struct ring *r, uint32_t size, void **p)
+{
+	if (__builtin_expect(r->head - r->tail_seen + size > r->size, 0)) {
+		r->error = wait_for_room(r, size);
+		if (r->error)
+			return r->error;
+	}
+	*p = r->data + (r->head & (r->size - 1));
+	return 0;
+}
+
+static void publish(struct ring *r, uint32_t size, bool urgent)
+{
+	r->head += size;
+	/* A full barrier: either the consumer sees this head before it sleeps, or we see that it sleeps. */
+	__atomic_store_n(&r->h->head, r->head, __ATOMIC_SEQ_CST);
+	if (__builtin_expect(!__atomic_load_n(&r->h->consumer_sleeps, __ATOMIC_SEQ_CST), 1))
+		return;
+	if (urgent || r->head - __atomic_load_n(&r->h->tail, __ATOMIC_RELAXED) >=
+		      __atomic_load_n(&r->h->wanted, __ATOMIC_RELAXED))
+		wake_consumer(r);
+}
+
+static bool usable(struct ring *r)
+{
+	if (__builtin_expect(__atomic_load_n(&r->h->stopped, __ATOMIC_RELAXED), 0) && !r->error)
+		r->error = -ENOSPC;
+	return __builtin_expect(!r->error, 1);
+}
+
+static int put_annex_pieces(struct ring *r, const struct event *ev)
+{
+	for (uint32_t off = 0; off < ev->annex_len; off += EVENT_DATA_MAX) {
+		uint32_t len = ev->annex_len - off < EVENT_DATA_MAX ? ev->annex_len - off : EVENT_DATA_MAX;
+		void *p;
+		int ret = reserve(r, record_annex_size(len), &p);
+
+		if (ret)
+			return ret;
+		record_put_annex(p, (const char *)ev->annex + off, len, off);
+		publish(r, record_annex_size(len), false);
+	}
+	return 0;
+}
+
+int ring_event(struct ring *r, struct event *ev)
+{
+	void *p;
+
+	if (!usable(r))
+		return r->error;
+	invariant(!r->missing, "the previous event lacks data");
+	invariant(ev->annex_len <= EVENT_ANNEX_MAX, "annex too long");
+	ev->index = r->events;
+	ev->time_ns = now_ns();
+
+	struct rec_plan plan = record_plan_event(&r->regs, ev);
+	int ret = reserve(r, plan.size, &p);
+
+	if (ret)
+		return ret;
+	record_put_event(&r->regs, ev, plan, p);
+	r->events++;
+	r->missing = ev->ndata;
+	publish(r, plan.size, ev->type == REC_EXIT);
+	return ev->annex_len > EVENT_DATA_MAX ? put_annex_pieces(r, ev) : 0;
+}
+
+int ring_data(struct ring *r, uint64_t addr, const void *bytes, uint32_t len, uint32_t kind)
+{
+	uint32_t size = record_data_size(len);
+	void *p;
+
+	if (!usable(r))
+		return r->error;
+	invariant(r->missing && len <= EVENT_DATA_MAX, "more data than announced");
+	int ret = reserve(r, size, &p);
+
+	if (ret)
+		return ret;
+	record_put_data(p, addr, bytes, len, kind);
+	r->missing--;
+	publish(r, size, false);
+	return 0;
+}
+
+uint64_t ring_events(const struct ring *r)
+{
+	return r->events;
+}
+
+/* ---- consumer ---- */
+
+static void attach(struct ring *r)
+{
+	uint32_t pid = (uint32_t)getpid();
+
+	if (__atomic_load_n(&r->h->consumer_pid, __ATOMIC_RELAXED) != pid)
+		__atomic_store_n(&r->h->consumer_pid, pid, __ATOMIC_RELEASE);
+}
+
+static uint64_t available(struct ring *r)
+{
+	uint64_t n = __atomic_load_n(&r->h->head, __ATOMIC_SEQ_CST) - __atomic_load_n(&r->h->tail, __ATOMIC_RELAXED);
+
+	return n > r->size || n % 8 ? 0 : n;
+}
+
+size_t ring_peek(struct ring *r, const void **bytes)
+{
+	uint64_t avail = available(r);
+	const char *p = r->data + (__atomic_load_n(&r->h->tail, __ATOMIC_RELAXED) & (r->size - 1));
+	size_t n = 0;
+
+	attach(r);
+	*bytes = p;
+	if (avail <= RING_PEEK_MAX)
+		return avail;
+	while (n < RING_PEEK_MAX) {
+		struct rec_head head;
+		uint32_t size = record_size(p + n, avail - n, &head);
+
+		/* Not a record: let the stream writer find and report it. */
+		if (!size)
+			return avail;
+		n += size;
+	}
+	return n;
+}
+
+void ring_consume(struct ring *r, size_t n)
+{
+	invariant(n <= available(r), "more consumed than there is");
+	__atomic_store_n(&r->h->tail, r->h->tail + n, __ATOMIC_SEQ_CST);
+	if (__atomic_exchange_n(&r->h->producer_sleeps, 0, __ATOMIC_SEQ_CST))
+		futex(&r->h->producer_sleeps, FUTEX_WAKE, INT_MAX, NULL);
+}
+
+int ring_wait(struct ring *r, int timeout_ms, size_t at_least)
+{
+	const struct timespec timeout = { timeout_ms / 1000, timeout_ms % 1000 * 1000000L };
+
+	if (!at_least)
+		at_least = 1;
+	if (at_least > r->size / 2)
+		at_least = r->size / 2;
+	attach(r);
+	if (available(r) >= at_least)
+		return 1;
+	__atomic_store_n(&r->h->wanted, at_least, __ATOMIC_RELAXED);
+	__atomic_store_n(&r->h->consumer_sleeps, 1, __ATOMIC_SEQ_CST);
+	/* A producer that found the ring full before we were asleep has woken nobody. */
+	if (available(r) < at_least && !__atomic_load_n(&r->h->producer_sleeps, __ATOMIC_SEQ_CST) &&
+	    !__atomic_exchange_n(&r->woken, 0, __ATOMIC_SEQ_CST))
+		futex(&r->h->consumer_sleeps, FUTEX_WAIT, 1, timeout_ms < 0 ? NULL : &timeout);
+	__atomic_store_n(&r->h->consumer_sleeps, 0, __ATOMIC_RELAXED);
+	return available(r) >= at_least;
+}
+
+void ring_stop(struct ring *r)
+{
+	__atomic_store_n(&r->h->stopped, 1, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&r->h->producer_sleeps, 0, __ATOMIC_SEQ_CST);
+	futex(&r->h->producer_sleeps, FUTEX_WAKE, INT_MAX, NULL);
+}
+
+bool ring_stopped(const struct ring *r)
+{
+	return __atomic_load_n(&r->h->stopped, __ATOMIC_ACQUIRE);
+}
+
+void ring_wake(struct ring *r)
+{
+	__atomic_store_n(&r->woken, 1, __ATOMIC_SEQ_CST);
+	wake_consumer(r);
+}

@@ -1,0 +1,38 @@
+# KVM by raw ioctls: the host's abilities, VMs, page tables, vCPUs, the CPUID policy.
+
+libsandrec_a_SOURCES += \
+	%D%/cleanup.h \
+	%D%/cpu_features.c \
+	%D%/cpu_features.h \
+	%D%/cpuid.c \
+	%D%/cpuid.h \
+	%D%/exec_point.c \
+	%D%/exec_point.h \
+	%D%/insn.c \
+	%D%/insn.h \
+	%D%/kvm.c \
+	%D%/kvm.h \
+	%D%/layout.h \
+	%D%/notsc.c \
+	%D%/notsc.h \
+	%D%/pagetable.c \
+	%D%/regs.c \
+	%D%/regs.h \
+	%D%/selftest.c \
+	%D%/selftest.h \
+	%D%/text_flow.c \
+	%D%/text_flow.h \
+	%D%/text_funcs.c \
+	%D%/text_funcs.h \
+	%D%/text_scan.c \
+	%D%/text_scan.h \
+	%D%/trampoline.c \
+	%D%/trampoline.h \
+	%D%/vcpu.c \
+	%D%/vcpu.h \
+	%D%/vcpu_int.h \
+	%D%/vcpu_setup.c \
+	%D%/vm.c \
+	%D%/vm.h \
+	%D%/vm_int.h \
+	%D%/xsave.c

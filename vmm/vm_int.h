@@ -1,0 +1,53 @@
+/*
+ * What the files of vmm/ share about a VM. Nobody outside includes this.
+ *
+ * Guest-physical space: the VM's own pages (page tables, guestlib) grow from GPA_OWN, backed by one reserved stretch of
+ * VMM memory, so that either address gives the other by subtraction. Guest memory has windows of WINDOW bytes from
+ * GPA_WINDOWS on, one per touched WINDOW of guest addresses, in order of first use. Nothing lies below 4 GiB, where KVM
+ * has slots of its own.
+ */
+#ifndef SANDREC_VM_INT_H
+#define SANDREC_VM_INT_H
+
+#include "vmm/layout.h"
+#include "vmm/vm.h"
+
+#define GPA_OWN 0x100000000ULL
+#define OWN_MAX 0x100000000ULL /* page tables for 2 TiB in pages of 4 KiB */
+#define OWN_FIRST 0x40000ULL
+#define GPA_WINDOWS (GPA_OWN + OWN_MAX)
+
+#define WINDOW_SHIFT 26
+#define WINDOW (1ULL << WINDOW_SHIFT)
+#define WINDOW_SLOT_MAX (1ULL << 30) /* neighbouring windows made at once share a slot up to this size */
+#define NWINDOWS (GUEST_TOP >> WINDOW_SHIFT)
+
+struct vm {
+	int fd;
+	struct kvm_host host;
+	struct cpu_table cpu;
+	uint8_t *own;           /* host view of guest-physical GPA_OWN */
+	uint64_t own_ready, own_used; /* bytes with a slot; bytes handed out */
+	uint64_t root;          /* guest-physical address of the top table */
+	uint32_t *window;       /* by guest address >> WINDOW_SHIFT: window number + 1, or 0 */
+	uint64_t windows;       /* windows handed out */
+	unsigned slots, tables, vcpus;
+	bool syscall_cpl0;      /* a system call was seen to enter CPL 0: this is not a software host */
+};
+
+/* Zeroed page of the VM's own memory; its guest-physical address in *gpa. NULL when there is no more. */
+void *vm_own_page(struct vm *vm, uint64_t *gpa);
+static inline void *vm_own_ptr(const struct vm *vm, uint64_t gpa) { return vm->own + (gpa - GPA_OWN); }
+
+/* Slots for the guest range [start, end), then the guest-physical address of one page in it. */
+int vm_windows(struct vm *vm, uint64_t start, uint64_t end);
+uint64_t vm_gpa(const struct vm *vm, uint64_t addr);
+
+/* Maps one own page at a guestlib address, supervisor only. */
+int pt_map_own(struct vm *vm, uint64_t addr, uint64_t gpa, bool write, bool exec);
+/* Gives or takes one own page to and from user code; what it maps is not the business of vm_allow(). */
+int pt_lend_own(struct vm *vm, uint64_t addr, uint64_t gpa, bool write);
+void pt_take_back(struct vm *vm, uint64_t addr);
+int pt_init(struct vm *vm);
+
+#endif
