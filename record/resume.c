@@ -23,14 +23,17 @@ static _Noreturn void too_late(const struct exec_request *q, const char *why)
 	signal_host_die(SIGSEGV);
 }
 
-/* Signals first: from here on one that the guest does not block may end the process, as it would without us. */
+/*
+ * Signals first: from here on one that the guest does not block may end the process, as it would without us. What the
+ * kernel ignores already stays untouched: asking for it again would drop a pending signal.
+ */
 static void restore_signals(const struct handover *h)
 {
+	struct sigaction now;
+
 	for (int sig = 1; sig <= 64; sig++)
-		if (sig != SIGKILL && sig != SIGSTOP && sig != SIGCHLD && h->ignored >> (sig - 1) & 1)
+		if (h->ignored >> (sig - 1) & 1 && sigaction(sig, NULL, &now) == 0 && now.sa_handler != SIG_IGN)
 			signal(sig, SIG_IGN);
-	if (h->ignored >> (SIGCHLD - 1) & 1)
-		signal(SIGCHLD, SIG_IGN);
 	syscall(SYS_rt_sigprocmask, SIG_SETMASK, &h->mask, NULL, sizeof(h->mask));
 }
 

@@ -154,20 +154,37 @@ int signal_host_guard(void)
 	return (int)(rc < 0 ? rc : raw_sigaction(SIGBUS, &act, NULL));
 }
 
-int signal_host_action(struct task *t, int sig)
+/* What the kernel is to have for sig. */
+static struct ksigaction host_action(const struct task *t, int sig)
 {
 	const struct ksigaction *ka = &t->proc->action[sig];
 	struct ksigaction act = our_action(ka->flags);
 
-	if (sig == SIGKILL || sig == SIGSTOP)
-		return 0;
 	if (!(SIGBIT(sig) & NEVER_BLOCKED)) {
 		if (ka->handler == KSA_IGNORE)
 			act.handler = KSA_IGNORE;
 		else if (ka->handler == KSA_DEFAULT && !signal_default_is_fatal(sig))
 			act.handler = KSA_DEFAULT;
 	}
-	return (int)raw_sigaction(sig, &act, NULL);
+	return act;
+}
+
+int signal_host_action(struct task *t, int sig)
+{
+	struct ksigaction act = host_action(t, sig);
+
+	return sig == SIGKILL || sig == SIGSTOP ? 0 : (int)raw_sigaction(sig, &act, NULL);
+}
+
+/* Setting what is set already would not be nothing: the kernel drops a pending signal that becomes ignored. */
+static int take_over(struct task *t, int sig)
+{
+	struct ksigaction act = host_action(t, sig), now;
+	long rc = raw_sigaction(sig, NULL, &now);
+
+	if (rc < 0 || (now.handler == act.handler && (act.handler == KSA_IGNORE || act.handler == KSA_DEFAULT)))
+		return (int)rc;
+	return signal_host_action(t, sig);
 }
 
 int signal_host_inherited(uint64_t *mask, uint64_t *ignored)
@@ -199,7 +216,7 @@ int signal_host_init(struct task *t)
 	current_task = t;
 	host_mask = mask;
 	for (int sig = 1; sig <= 64 && rc == 0; sig++)
-		rc = signal_host_action(t, sig);
+		rc = take_over(t, sig);
 	return rc < 0 ? rc : signal_host_mask(t);
 }
 

@@ -19,4 +19,10 @@ for prog in "$guest_bin"/*; do
 	same_plain "$name, without recording" "$prog" one 'two words' ''
 	same_three "$name" "$prog" one 'two words' ''
 done
+
+# Started by nohup: what is ignored from the beginning, and what is pending while it is blocked, outlives each exec.
+trap '' HUP
+same_plain "exec_state with SIGHUP ignored, without recording" "$guest_bin/exec_state"
+same_three "exec_state with SIGHUP ignored" "$guest_bin/exec_state"
+trap 'exit 99' HUP
 done_testing
