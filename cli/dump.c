@@ -128,6 +128,10 @@ static void print_event(FILE *out, const struct event *ev, const struct memory *
 		decode_wait_status(out, (int)ev->result);
 		fputs(" +++", out);
 		break;
+	case REC_SCHED:
+		fprintf(out, "~~~ gives way %s, at rip %#" PRIx64 " ~~~",
+			ev->flags & REC_F_POINT ? "in a computation" : "at a system call", ev->regs.rip);
+		break;
 	case REC_NOTE:
 		fputs("note: ", out);
 		decode_quoted(out, ev->annex, ev->annex ? ev->annex_len : 0, false);

@@ -206,6 +206,8 @@ static const char *type_name(uint8_t type)
 		return "note";
 	case REC_FORK:
 		return "fork";
+	case REC_SCHED:
+		return "sched";
 	default:
 		return "unknown";
 	}
@@ -232,6 +234,9 @@ static void add_details(json_t *o, const struct event *ev, const struct memory *
 		break;
 	case REC_EXIT:
 		add_exit(o, ev);
+		break;
+	case REC_SCHED:
+		json_object_set_new(o, "point", json_boolean(ev->flags & REC_F_POINT));
 		break;
 	case REC_NOTE:
 		json_object_set_new(o, "text", plain(ev->annex ? ev->annex : "", ev->annex ? ev->annex_len : 0));

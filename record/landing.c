@@ -60,7 +60,7 @@ static uint64_t copied(const struct landing *l)
 
 /* ---- the timer ---- */
 
-static int make_timer(struct landing *l)
+static int make_timer(struct landing_timer *timer)
 {
 	struct sigevent ev = {
 		.sigev_notify = SIGEV_THREAD_ID,
@@ -69,13 +69,13 @@ static int make_timer(struct landing *l)
 	};
 	int tid = (int)syscall(SYS_gettid);
 
-	if (l->have_timer && l->owner == tid)
+	if (timer->made && timer->owner == tid)
 		return 0;
 	ev.sigev_notify_thread_id = tid;
-	if (timer_create(CLOCK_MONOTONIC, &ev, &l->timer) < 0)
+	if (timer_create(CLOCK_MONOTONIC, &ev, &timer->id) < 0)
 		return -errno;
-	l->have_timer = true;
-	l->owner = tid;
+	timer->made = true;
+	timer->owner = tid;
 	return 0;
 }
 
@@ -84,12 +84,19 @@ static void set_timer(struct landing *l, uint64_t ns)
 {
 	const struct itimerspec when = { .it_value.tv_nsec = (long)ns };
 
-	if (make_timer(l) < 0)
+	if (make_timer(l->timer) < 0)
 		return;
-	if (timer_settime(l->timer, 0, &when, NULL) == 0)
-		l->timer_on = ns != 0;
+	if (timer_settime(l->timer->id, 0, &when, NULL) == 0)
+		l->timer->on = ns != 0;
 	else
-		l->have_timer = false; /* the program has deleted it */
+		l->timer->made = false; /* the program has deleted it */
+}
+
+void landing_timer_end(struct landing_timer *timer)
+{
+	if (timer->made && timer->owner == (int)syscall(SYS_gettid))
+		timer_delete(timer->id);
+	timer->made = false;
 }
 
 const struct exec_point *landing_stop(struct landing *l, struct task *t)
@@ -99,7 +106,7 @@ const struct exec_point *landing_stop(struct landing *l, struct task *t)
 	if (l->phase == LANDING_IDLE && !ready)
 		return NULL;
 	landmark_disarm(t);
-	if (l->timer_on)
+	if (l->timer->on)
 		set_timer(l, 0);
 	l->phase = LANDING_IDLE;
 	l->ready = false;
@@ -226,11 +233,11 @@ static int search_ended(struct landing *l, struct task *t, bool disturbed)
 	return 0;
 }
 
-int landing_kicked(struct landing *l, struct task *t)
+int landing_kicked(struct landing *l, struct task *t, bool wanted)
 {
 	bool disturbed = !landmark_armed(t);
 
-	if (!t->pending) {
+	if (!wanted) {
 		landing_stop(l, t);
 		return 0;
 	}

@@ -18,12 +18,19 @@ enum landing_phase {
 	LANDING_RETURN  /* it does, and that is known: the next time it is the place */
 };
 
+/* A timer that kicks one thread. */
+struct landing_timer {
+	bool made, on;
+	timer_t id;
+	int owner;               /* the host thread it was made by: the child of a fork has none of them */
+};
+void landing_timer_end(struct landing_timer *timer); /* on the thread, at its end */
+
+/* One for all threads of a process: a search is over before another one runs. */
 struct landing {
 	enum landing_phase phase;
 	bool ready;              /* point is the state now */
-	bool have_timer, timer_on;
-	timer_t timer;
-	int owner;               /* thread of the timer */
+	struct landing_timer *timer; /* of the thread at hand */
 	unsigned tries, rounds;
 	uint64_t site, last_ns, search_ns;
 	struct guest_regs first; /* registers at the first kick, then at the site */
@@ -31,8 +38,11 @@ struct landing {
 	struct snapshot start, before; /* when the search began, and at the last pass */
 };
 
-/* The task was kicked, by a signal or by our timer. 0: run on; TASK_SIGNAL: here. */
-int landing_kicked(struct landing *l, struct task *t);
+/*
+ * The task was kicked, by a signal, another thread or our timer; wanted: there is something to be done at such a place. 0: run
+ * on; TASK_SIGNAL: here.
+ */
+int landing_kicked(struct landing *l, struct task *t, bool wanted);
 int landing_hit(struct landing *l, struct task *t);
 
 /*

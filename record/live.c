@@ -16,12 +16,6 @@
 #include "syscall-emu/fdtable.h"
 #include "syscall-emu/signal_host.h"
 
-int live_resume(struct session *s, struct task *t)
-{
-	(void)s, (void)t;
-	return 0;
-}
-
 int live_tsc(struct session *s, struct task *t, bool rdtscp, uint64_t *tsc, uint32_t *aux)
 {
 	int mode = 0;

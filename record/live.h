@@ -10,7 +10,6 @@
 #include "syscall-emu/loader.h"
 #include "syscall-emu/session.h"
 
-int live_resume(struct session *s, struct task *t);
 int live_tsc(struct session *s, struct task *t, bool rdtscp, uint64_t *tsc, uint32_t *aux);
 int live_signal(struct session *s, struct task *t, bool after, siginfo_t *si);
 int live_kicked(struct session *s, struct task *t);

@@ -9,4 +9,5 @@ libsandrec_a_SOURCES += \
 	%D%/plain.c %D%/plain.h \
 	%D%/recorder.c %D%/recorder.h \
 	%D%/run.h %D%/supervisor.c \
+	%D%/sched.c %D%/sched.h %D%/thread.c %D%/thread.h \
 	%D%/tree.c %D%/tree.h

@@ -6,6 +6,8 @@
 #include "record/handover.h"
 #include "record/live.h"
 #include "record/plain.h"
+#include "record/sched.h"
+#include "record/thread.h"
 #include "syscall-emu/clone.h"
 #include "syscall-emu/loader.h"
 #include "syscall-emu/signal_host.h"
@@ -19,6 +21,43 @@ static int plain_syscall(struct session *s, struct task *t, const struct sys_des
 	return 0;
 }
 
+static int plain_resume(struct session *s, struct task *t)
+{
+	(void)s;
+	return sched_asked(t) ? TASK_SIGNAL : 0;
+}
+
+static int plain_preempt(struct session *s, struct task *t, bool point)
+{
+	(void)s, (void)point;
+	if (sched_wants_switch(t))
+		sched_yield_baton(t);
+	return 0;
+}
+
+static void plain_blocks(struct session *s, struct task *t)
+{
+	(void)s;
+	sched_leave(t);
+}
+
+static void plain_unblocks(struct session *s, struct task *t)
+{
+	(void)s;
+	sched_enter(t);
+}
+
+static void begin_thread(struct task *made, struct task *before)
+{
+	(void)made, (void)before;
+}
+
+static int64_t plain_thread(struct session *s, struct task *t, struct plan *p, struct task *made)
+{
+	(void)s, (void)p;
+	return live_thread(t, made, begin_thread);
+}
+
 static int plain_fault(struct session *s, struct task *t, const siginfo_t *si)
 {
 	(void)s, (void)t, (void)si;
@@ -30,7 +69,7 @@ static int plain_kicked(struct session *s, struct task *t)
 {
 	int rc = live_kicked(s, t);
 
-	return rc || !t->pending ? rc : TASK_SIGNAL;
+	return rc || (!t->pending && !sched_asked(t)) ? rc : TASK_SIGNAL;
 }
 
 static int plain_landed(struct session *s, struct task *t)
@@ -97,7 +136,11 @@ static int64_t plain_exec(struct session *s, struct task *t, struct plan *p, str
 
 const struct session_ops plain_ops = {
 	.name = "plain",
-	.resume = live_resume,
+	.turn = live_turn,
+	.preempt = plain_preempt,
+	.blocks = plain_blocks,
+	.unblocks = plain_unblocks,
+	.resume = plain_resume,
 	.syscall = plain_syscall,
 	.tsc = live_tsc,
 	.fault = plain_fault,
@@ -110,6 +153,9 @@ const struct session_ops plain_ops = {
 	.map_done = live_map_done,
 	.image_file = plain_image_file,
 	.fork = plain_fork,
+	.thread = plain_thread,
+	.thread_ended = live_thread_ended,
+	.futex_wake = live_futex_wake,
 	.exec = plain_exec,
 	.exited = plain_exited,
 };

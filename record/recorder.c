@@ -13,6 +13,8 @@
 #include "record/landing.h"
 #include "record/live.h"
 #include "record/recorder.h"
+#include "record/sched.h"
+#include "record/thread.h"
 #include "syscall-emu/clone.h"
 #include "syscall-emu/signal_host.h"
 #include "trace/tracedir.h"
@@ -24,8 +26,13 @@ struct recorder {
 	struct session base;
 	struct recorder_links link;
 	bool cut; /* the supervisor cannot store any more: the program goes on unrecorded */
-	struct inputs in;
 	struct landing landing;
+};
+
+/* Of one thread: task.of_session. */
+struct recorded {
+	struct inputs in;
+	struct landing_timer timer;
 };
 
 static struct recorder *recorder_of(struct session *s)
@@ -81,8 +88,25 @@ static int log_piece(void *arg, uint64_t addr, uint64_t len, uint32_t kind, cons
 	return 0;
 }
 
+static void log_inputs(struct recorder *r, const struct inputs *in)
+{
+	for (unsigned i = 0; i < in->n; i++)
+		log_bytes(r, in->piece[i].addr, in->bytes + in->piece[i].at, in->piece[i].len, DATA_INPUT);
+}
+
+/* Never fails: what a thread needs is made when it is, and this is the first one's. */
+static struct recorded *recorded_of(struct task *t)
+{
+	if (!t->of_session)
+		t->of_session = calloc(1, sizeof(struct recorded));
+	if (!t->of_session)
+		abort();
+	return t->of_session;
+}
+
 static void log_syscall(struct recorder *r, struct task *t, const struct guest_regs *entry, int64_t ret)
 {
+	struct inputs *in = &recorded_of(t)->in;
 	struct plan *p = &t->plan;
 	bool happened = ret != SYS_ERESTARTSYS;
 	uint32_t number;
@@ -95,7 +119,7 @@ static void log_syscall(struct recorder *r, struct task *t, const struct guest_r
 		.annex = happened ? p->annex : NULL,
 		.annex_len = happened ? p->annex_len : 0,
 	};
-	struct piece_count count = { r->in.n, 0 };
+	struct piece_count count = { in->n, 0 };
 
 	if (happened)
 		plan_written(p, count_piece, &count);
@@ -107,10 +131,15 @@ static void log_syscall(struct recorder *r, struct task *t, const struct guest_r
 	}
 	ev.ndata = (uint32_t)count.n;
 	log_event(r, &ev);
-	for (unsigned i = 0; i < r->in.n; i++)
-		log_bytes(r, r->in.piece[i].addr, r->in.bytes + r->in.piece[i].at, r->in.piece[i].len, DATA_INPUT);
+	log_inputs(r, in);
 	if (happened)
 		plan_written(p, log_piece, r);
+}
+
+static const struct exec_point *stop_landing(struct recorder *r, struct task *t)
+{
+	r->landing.timer = &recorded_of(t)->timer;
+	return landing_stop(&r->landing, t);
 }
 
 static int recorder_syscall(struct session *s, struct task *t, const struct sys_desc *desc, int64_t *ret)
@@ -119,10 +148,10 @@ static int recorder_syscall(struct session *s, struct task *t, const struct sys_
 	struct guest_regs entry = *t->regs;
 	int64_t rc;
 
-	landing_stop(&r->landing, t);
+	stop_landing(r, t);
 	rc = syscall_prepare(t, desc);
 
-	inputs_take(&r->in, &t->plan);
+	inputs_take(&recorded_of(t)->in, &t->plan);
 	*ret = rc < 0 ? rc : syscall_perform(t, desc);
 	if (t->newborn) /* the child of a fork: its stream began with REC_FORK */
 		t->newborn = false;
@@ -167,11 +196,12 @@ static int recorder_signal(struct session *s, struct task *t, bool after, siginf
 	struct recorder *r = recorder_of(s);
 	struct event ev = { .type = REC_SIGNAL, .flags = after ? REC_F_AFTER : 0, .tid = t->tid, .regs = *t->regs };
 	unsigned char annex[sizeof(*si) + POINT_ENCODED_MAX];
-	const struct exec_point *p = landing_stop(&r->landing, t);
+	const struct exec_point *p;
 	int rc = live_signal(s, t, after, si);
 
 	if (rc <= 0)
 		return rc;
+	p = stop_landing(r, t);
 	memcpy(annex, si, sizeof(*si));
 	ev.annex = annex;
 	ev.annex_len = sizeof(*si);
@@ -183,12 +213,95 @@ static int recorder_signal(struct session *s, struct task *t, bool after, siginf
 	return 1;
 }
 
+/* ---- threads ---- */
+
+/* The thread `before` has given the baton up to make a call that waits, and another one has it now. */
+static void log_blocked(struct recorder *r, struct task *before)
+{
+	struct inputs *in = &recorded_of(before)->in;
+	struct event ev = { .type = REC_SCHED, .tid = before->tid, .regs = *before->regs, .ndata = in->n };
+
+	log_event(r, &ev);
+	log_inputs(r, in);
+	in->n = 0; /* they are not what the memory holds when the call is over */
+}
+
+static void recorder_blocks(struct session *s, struct task *t)
+{
+	(void)s;
+	sched_leave(t);
+}
+
+static void recorder_unblocks(struct session *s, struct task *t)
+{
+	struct task *before = sched_enter(t);
+
+	if (before)
+		log_blocked(recorder_of(s), before);
+}
+
+static void begin_thread(struct task *made, struct task *before)
+{
+	if (before)
+		log_blocked(recorder_of(made->proc->sess), before);
+}
+
+static int64_t recorder_thread(struct session *s, struct task *t, struct plan *p, struct task *made)
+{
+	(void)s, (void)p;
+	made->of_session = calloc(1, sizeof(struct recorded));
+	return made->of_session ? live_thread(t, made, begin_thread) : -ENOMEM;
+}
+
+static int recorder_thread_ended(struct session *s, struct task *t, struct task **next)
+{
+	landing_timer_end(&recorded_of(t)->timer);
+	return live_thread_ended(s, t, next);
+}
+
+static int recorder_preempt(struct session *s, struct task *t, bool point)
+{
+	struct recorder *r = recorder_of(s);
+	struct event ev = { .type = REC_SCHED, .tid = t->tid, .regs = *t->regs };
+	const struct exec_point *p = point ? stop_landing(r, t) : NULL;
+	unsigned char annex[POINT_ENCODED_MAX];
+	struct task *before;
+
+	if ((point && !p) || !sched_wants_switch(t))
+		return 0;
+	if (p) {
+		ev.flags = REC_F_POINT;
+		ev.annex = annex;
+		ev.annex_len = (uint32_t)exec_point_encode(p, annex);
+	} else {
+		stop_landing(r, t);
+	}
+	log_event(r, &ev);
+	before = sched_yield_baton(t);
+	if (before)
+		log_blocked(r, before);
+	return 0;
+}
+
+static int recorder_resume(struct session *s, struct task *t)
+{
+	struct recorder *r = recorder_of(s);
+
+	if (!sched_asked(t) || r->landing.phase != LANDING_IDLE)
+		return 0;
+	r->landing.timer = &recorded_of(t)->timer;
+	return landing_kicked(&r->landing, t, true);
+}
+
 static int recorder_kicked(struct session *s, struct task *t)
 {
-	int rc;
+	struct recorder *r = recorder_of(s);
+	int rc = live_kicked(s, t);
 
-	rc = live_kicked(s, t);
-	return rc ? rc : landing_kicked(&recorder_of(s)->landing, t);
+	if (rc)
+		return rc;
+	r->landing.timer = &recorded_of(t)->timer;
+	return landing_kicked(&r->landing, t, t->pending || sched_asked(t));
 }
 
 static int recorder_landed(struct session *s, struct task *t)
@@ -340,7 +453,11 @@ int recorder_exec(struct recorder *r, struct task *t, const struct exec_params *
 
 static const struct session_ops recorder_ops = {
 	.name = "record",
-	.resume = live_resume,
+	.turn = live_turn,
+	.preempt = recorder_preempt,
+	.blocks = recorder_blocks,
+	.unblocks = recorder_unblocks,
+	.resume = recorder_resume,
 	.syscall = recorder_syscall,
 	.tsc = recorder_tsc,
 	.fault = recorder_fault,
@@ -353,6 +470,9 @@ static const struct session_ops recorder_ops = {
 	.map_done = live_map_done,
 	.image_file = recorder_image_file,
 	.fork = recorder_fork,
+	.thread = recorder_thread,
+	.thread_ended = recorder_thread_ended,
+	.futex_wake = live_futex_wake,
 	.exec = recorder_exec_call,
 	.exited = recorder_exited,
 };

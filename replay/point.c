@@ -8,9 +8,10 @@
 
 static int begin(struct seek *k, const struct event *ev)
 {
+	size_t at = ev->type == REC_SIGNAL ? sizeof(siginfo_t) : 0;
+
 	*k = (struct seek){ .active = true };
-	if (ev->annex_len < sizeof(siginfo_t) ||
-	    exec_point_decode((const char *)ev->annex + sizeof(siginfo_t), ev->annex_len - sizeof(siginfo_t), &k->point) < 0)
+	if (ev->annex_len < at || exec_point_decode((const char *)ev->annex + at, ev->annex_len - at, &k->point) < 0)
 		return divergence(ev, "its execution point is damaged or of a kind that this version does not know");
 	return 0;
 }

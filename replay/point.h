@@ -12,7 +12,7 @@ struct seek {
 	const char *differed;     /* what did at the last one */
 };
 
-/* ev, the next event, is a signal with REC_F_POINT. Results as of session_ops.resume and .landed. */
+/* ev, the next event, is a signal or a thread switch with REC_F_POINT. Results as of session_ops.resume and .landed. */
 int seek_resume(struct seek *k, struct task *t, const struct event *ev);
 int seek_hit(struct seek *k, struct task *t, const struct event *ev);
 /* True when the task stands at the point; seeking is then over. */

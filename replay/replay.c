@@ -36,13 +36,15 @@ static int failed(struct replay_result *res, int rc, const char *what)
 static int run_guest(struct replayer *r, const struct job *j, struct replay_result *res)
 {
 	struct exec_params x = { 0 };
-	struct task *t;
+	struct process *proc;
+	struct task *t = NULL;
 	pid_t tid;
 	int rc = replayer_exec(r, &x, &tid);
 
 	if (rc < 0)
 		return rc;
 	rc = process_create(replayer_session(r), j->kvm, j->cpu, x.pid, &t, res->why, sizeof(res->why));
+	proc = t ? t->proc : NULL;
 	if (rc == 0) {
 		t->tid = tid;
 		rc = signal_host_guard(); /* guest memory is touched with a net under it */
@@ -58,9 +60,9 @@ static int run_guest(struct replayer *r, const struct job *j, struct replay_resu
 		rc = replayer_started(r, t);
 	if (rc == 0)
 		rc = task_loop(t);
-	res->status = rc == 0 ? t->wait_status : 0;
+	res->status = rc == 0 ? proc->wait_status : 0;
 	/* The child of a fork comes back here too, with a session of its own, when that has failed. */
-	if (rc < 0 && t && t->proc->sess != replayer_session(r)) {
+	if (rc < 0 && proc && proc->sess != replayer_session(r)) {
 		tree_fail(j->link.tree);
 		tree_leave(j->link.tree);
 		_exit(DIVERGENCE_EXIT);

@@ -19,6 +19,7 @@
 #include "syscall-emu/fd.h"
 #include "syscall-emu/file_map.h"
 #include "syscall-emu/mm.h"
+#include "syscall-emu/threads.h"
 #include "trace/tracedir.h"
 #include "vmm/cleanup.h"
 #include "vmm/layout.h"
@@ -33,6 +34,7 @@ struct replayer {
 	struct replay_links link;
 	struct event ev;       /* the next event, when peeked */
 	bool peeked, exit_seen;
+	bool switched;         /* the thread that ran last has given way, or ended */
 	bool file_missing;     /* a recorded file cannot be used, which has been reported */
 	bool passed;           /* it has made the process that alone is wanted (only.h), and is not needed any more */
 	uint64_t done;
@@ -98,6 +100,8 @@ static int expect(struct replayer *r, struct task *t, uint8_t type)
 	return divergence_regs(&r->ev, t->regs, event_type_name(type));
 }
 
+/* ---- stops ---- */
+
 static int replayer_resume(struct session *s, struct task *t)
 {
 	struct replayer *r = replayer_of(s);
@@ -108,7 +112,7 @@ static int replayer_resume(struct session *s, struct task *t)
 	rc = peek(r);
 	if (rc < 0 && rc != -ENODATA)
 		return damaged(r, rc);
-	if (rc == 1 && r->ev.type == REC_SIGNAL && r->ev.flags & REC_F_POINT)
+	if (rc == 1 && (r->ev.type == REC_SIGNAL || r->ev.type == REC_SCHED) && r->ev.flags & REC_F_POINT)
 		return seek_resume(&r->seek, t, &r->ev);
 	if (rc == 1 && r->ev.type != REC_EXIT)
 		return 0;
@@ -210,6 +214,82 @@ static int apply_data(struct replayer *r, struct task *t, struct event_data *d, 
 		rc = stream_data(r->reader, d);
 	}
 	return rc < 0 ? damaged(r, rc) : 0;
+}
+
+/* ---- threads ---- */
+
+/* Who runs is who has the next event. */
+static int replayer_turn(struct session *s, struct task **t)
+{
+	struct replayer *r = replayer_of(s);
+	struct task *next;
+	int rc = r->passed ? 0 : peek(r);
+
+	if (rc < 0 && rc != -ENODATA)
+		return damaged(r, rc);
+	if (rc <= 0 || r->ev.tid == (*t)->tid) {
+		r->switched &= rc <= 0;
+		return 0;
+	}
+	next = thread_find((*t)->proc, r->ev.tid);
+	if (!next)
+		return divergence(&r->ev, "there is no such thread");
+	if (!r->switched)
+		return divergence(&r->ev, "expected thread %d, found thread %d at rip %#" PRIx64 " which has not given way",
+				  r->ev.tid, (*t)->tid, (*t)->regs->rip);
+	r->switched = false;
+	*t = next;
+	return 0;
+}
+
+static int replayer_preempt(struct session *s, struct task *t, bool point)
+{
+	struct replayer *r = replayer_of(s);
+	struct event_data d;
+	int rc = peek(r);
+
+	if (rc < 0 && rc != -ENODATA)
+		return damaged(r, rc);
+	if (rc <= 0 || r->ev.type != REC_SCHED || !(r->ev.flags & REC_F_POINT) != !point)
+		return 0;
+	if (point && !seek_end(&r->seek))
+		return 0; /* further on */
+	rc = expect(r, t, REC_SCHED);
+	if (rc < 0)
+		return rc;
+	rc = apply_data(r, t, &d, false, false);
+	if (rc < 0)
+		return rc;
+	consume(r);
+	r->switched = true;
+	return 1;
+}
+
+static void replayer_waits(struct session *s, struct task *t)
+{
+	(void)s, (void)t; /* nothing is forwarded */
+}
+
+static int64_t replayer_thread(struct session *s, struct task *t, struct plan *p, struct task *made)
+{
+	(void)s, (void)t;
+	made->tid = (pid_t)p->recorded;
+	return p->recorded;
+}
+
+static int replayer_thread_ended(struct session *s, struct task *t, struct task **next)
+{
+	struct process *p = t->proc;
+
+	thread_free(t);
+	*next = p->tasks;
+	replayer_of(s)->switched = true;
+	return 0;
+}
+
+static void replayer_futex_wake(struct session *s, uint64_t addr, int n)
+{
+	(void)s, (void)addr, (void)n;
 }
 
 /* Runs the handler of a REDO or BOTH row again and compares results. */
@@ -628,6 +708,10 @@ int replayer_started(struct replayer *r, struct task *t)
 
 static const struct session_ops replayer_ops = {
 	.name = "replay",
+	.turn = replayer_turn,
+	.preempt = replayer_preempt,
+	.blocks = replayer_waits,
+	.unblocks = replayer_waits,
 	.resume = replayer_resume,
 	.syscall = replayer_syscall,
 	.tsc = replayer_tsc,
@@ -641,6 +725,9 @@ static const struct session_ops replayer_ops = {
 	.map_done = replayer_map_done,
 	.image_file = replayer_image_file,
 	.fork = replayer_fork,
+	.thread = replayer_thread,
+	.thread_ended = replayer_thread_ended,
+	.futex_wake = replayer_futex_wake,
 	.exec = replayer_exec_call,
 	.exited = replayer_exited,
 };

@@ -15,6 +15,7 @@
 #include "syscall-emu/mm.h"
 #include "syscall-emu/process.h"
 #include "syscall-emu/signal_host.h"
+#include "syscall-emu/threads.h"
 #include "trace/event.h"
 #include "vmm/cleanup.h"
 #include "vmm/layout.h"
@@ -23,8 +24,11 @@
 #define CLONE_ARGS_MAX 4096
 #define CHILD_FAILED 125
 
-/* Threads, and memory shared with a parent that goes on running, need a recorded order of execution. */
-#define UNSUPPORTED (CLONE_THREAD | CLONE_FILES | CLONE_SIGHAND)
+/* What a new thread must share with the others here; Linux insists on less. */
+#define THREAD_FLAGS (CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND)
+
+/* A process that shares memory or descriptors with a parent that goes on running needs a recorded order of execution. */
+#define UNSUPPORTED (CLONE_FILES | CLONE_SIGHAND)
 
 /* ---- the host side ---- */
 
@@ -55,6 +59,7 @@ static void make_vm(struct task *t, const struct birth *b)
 	struct cpu_table cpu = *vm_cpu(p->vm);
 	int rc;
 
+	threads_forked(t);
 	vcpu_destroy(t->vcpu);
 	vm_destroy(p->vm);
 	rc = vm_create(p->kvm, &cpu, &p->vm);
@@ -96,6 +101,8 @@ static void be_born(struct task *t, const struct birth *b)
 		t->regs->fs_base = b->q->tls;
 	if (b->q->flags & CLONE_CLEAR_SIGHAND)
 		clear_handlers(t);
+	if (b->q->flags & CLONE_VM)
+		threads_borrowed(t);
 	signal_host_forked(t);
 	process_forked();
 	t->newborn = true;
@@ -206,8 +213,7 @@ static int64_t refuse(const char *what)
 	static bool said;
 
 	if (!said)
-		fprintf(stderr, "sandrec: %s: this version records processes with one thread; the program gets ENOSYS\n",
-			what);
+		fprintf(stderr, "sandrec: %s: cannot be recorded; the program gets ENOSYS\n", what);
 	said = true;
 	return -ENOSYS;
 }
@@ -241,6 +247,41 @@ static void warn_of_sharing(const struct process *p)
 	}
 }
 
+static int64_t put_tid(struct plan *p, uint64_t addr, pid_t tid)
+{
+	if (!addr || guest_write(addr, &tid, sizeof(tid)) < 0)
+		return 0;
+	return plan_add(p, addr, sizeof(tid), DATA_MEMORY, NULL);
+}
+
+static int64_t start_thread(struct task *t, struct plan *p, const struct fork_request *q)
+{
+	struct session *s = t->proc->sess;
+	struct task *made;
+	int64_t tid;
+	int rc;
+
+	if ((q->flags & THREAD_FLAGS) != THREAD_FLAGS)
+		return refuse("clone of a thread with descriptors or a working directory of its own");
+	if (q->flags & (CLONE_PIDFD | CLONE_VFORK))
+		return -EINVAL;
+	rc = thread_make(t, q, &made);
+	if (rc < 0)
+		return rc;
+	tid = s->ops->thread(s, t, p, made);
+	if (tid < 0) {
+		thread_free(made);
+		return tid;
+	}
+	thread_add(made);
+	/* Written here and not by the kernel in its own time. */
+	if (q->flags & CLONE_PARENT_SETTID)
+		put_tid(p, q->parent_tid, (pid_t)tid);
+	if (q->flags & CLONE_CHILD_SETTID)
+		put_tid(p, q->child_tid, (pid_t)tid);
+	return tid;
+}
+
 static int64_t start_process(struct task *t, struct plan *p, struct fork_request *q)
 {
 	struct session *s = t->proc->sess;
@@ -248,8 +289,10 @@ static int64_t start_process(struct task *t, struct plan *p, struct fork_request
 
 	if (!flags_agree(q->flags))
 		return -EINVAL;
+	if (q->flags & CLONE_THREAD)
+		return start_thread(t, p, q);
 	if (q->flags & UNSUPPORTED)
-		return refuse(q->flags & CLONE_THREAD ? "clone of a thread" : "clone with shared descriptors");
+		return refuse("clone with shared descriptors");
 	if (q->flags & CLONE_VM && !(q->flags & CLONE_VFORK))
 		return refuse("clone with shared memory");
 	q->parent_tid = target(CLONE_PARENT_SETTID, q->flags, q->parent_tid);

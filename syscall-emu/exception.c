@@ -29,8 +29,8 @@ static int raise_fault(struct task *t, uint8_t vector, uint32_t error, siginfo_t
 	rc = s->ops->fault(s, t, si);
 	if (rc < 0)
 		return rc;
-	signal_thread.trapno = vector;
-	signal_thread.error = error;
+	t->fault.trapno = vector;
+	t->fault.error = error;
 	signal_deliver(t, si, true);
 	return 0;
 }
@@ -50,7 +50,7 @@ static int raise_at(struct task *t, uint8_t vector, uint32_t error, int sig, int
 
 static int raise_access(struct task *t, uint64_t addr, uint32_t error, int sig, int code)
 {
-	signal_thread.cr2 = addr;
+	t->fault.cr2 = addr;
 	return raise_at(t, V_PF, error, sig, code, addr);
 }
 
@@ -73,7 +73,7 @@ static int page_fault(struct task *t)
 	if (is_vsyscall(addr, error)) {
 		rc = vsyscall_emulate(t);
 		/* Linux forces the signal without an address and leaves the thread's exception record alone. */
-		return rc ? rc : raise_at(t, (uint8_t)signal_thread.trapno, (uint32_t)signal_thread.error, SIGSEGV,
+		return rc ? rc : raise_at(t, (uint8_t)t->fault.trapno, (uint32_t)t->fault.error, SIGSEGV,
 					  SI_KERNEL, 0);
 	}
 	rc = mm_fault(t->proc->mm, addr, error, &sig, &code);
@@ -193,7 +193,7 @@ static int general_protection(struct task *t)
 	bool rdtscp;
 	size_t len;
 
-	if (!t->stop.error && !signal_thread.tsc_faults) {
+	if (!t->stop.error && !t->fault.tsc_faults) {
 		len = tsc_insn(code, exception_code(t, code), &rdtscp);
 		if (len)
 			return emulate_tsc(t, len, rdtscp);

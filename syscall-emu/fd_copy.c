@@ -30,7 +30,16 @@ static int64_t call(struct task *t, uint64_t nr, int fd, const void *buf, uint64
 {
 	const uint64_t args[6] = { (uint64_t)fd, (uint64_t)(uintptr_t)buf, len, (uint64_t)off };
 
-	return forward_syscall_checked(nr, args, &t->pending);
+	struct session *s = t->proc->sess;
+	bool waits = t->proc->nthreads > 1;
+	int64_t ret;
+
+	if (waits)
+		s->ops->blocks(s, t);
+	ret = forward_syscall_checked(nr, args, &t->pending);
+	if (waits)
+		s->ops->unblocks(s, t);
+	return ret;
 }
 
 /* ---- one direction of a transfer ---- */

@@ -114,11 +114,18 @@ uint64_t fingerprint_range(const struct task *t, uint64_t start, uint64_t len)
 
 /* ---- choosing ---- */
 
+/* [start, live) is stack that nobody reads again. */
+struct dead_stack {
+	uint64_t start, live;
+};
+
 struct choice {
 	const struct task *t;
 	int pagemap;
 	uint64_t bytes, span; /* what may still be taken */
-	uint64_t dead, live;  /* [dead, live) is stack that nobody reads again */
+	struct dead_stack *dead; /* of every thread; NULL when there was no memory for it: then only this thread's */
+	struct dead_stack own;
+	unsigned ndead;
 	struct point_range *range;
 	unsigned n, max;
 };
@@ -168,16 +175,57 @@ static void choose_live(struct choice *c, const struct vma *v, uint64_t start, u
 	c->range[c->n++] = (struct point_range){ .start = start, .len = end - start };
 }
 
+/* Without what the stacks from number i on have that is dead. Above first: what is live there is next in use. */
+static void choose_beside(struct choice *c, const struct vma *v, uint64_t start, uint64_t end, unsigned i)
+{
+	const struct dead_stack *d = c->dead + i;
+
+	while (i < c->ndead && (end <= d->start || start >= d->live)) {
+		i++;
+		d++;
+	}
+	if (i == c->ndead) {
+		choose_live(c, v, start, end);
+		return;
+	}
+	choose_beside(c, v, most(start, d->live), end, i + 1);
+	choose_beside(c, v, start, least(end, d->start), i + 1);
+}
+
 static void choose(struct choice *c, const struct vma *v, uint64_t start, uint64_t end)
 {
 	start = most(start, v->start);
 	end = least(end, v->end);
-	if (end <= c->dead || start >= c->live) {
-		choose_live(c, v, start, end);
+	if (start < end)
+		choose_beside(c, v, start, end, 0);
+}
+
+static struct dead_stack dead_stack_of(const struct task *t)
+{
+	const struct vma *v = mm_find(t->proc->mm, t->regs->rsp);
+	uint64_t live = (t->regs->rsp - RED_ZONE) & ~7ULL;
+
+	if (!v)
+		return (struct dead_stack){ live, live };
+	/* In any other memory that serves as a stack something live may be further below. */
+	if (v->flags & MAP_GROWSDOWN)
+		return (struct dead_stack){ v->start, live };
+	return (struct dead_stack){ most(v->start, live - least(live, STACK_DEAD)) & PAGE_MASK, live };
+}
+
+static void find_dead_stacks(struct choice *c)
+{
+	const struct process *p = c->t->proc;
+
+	c->own = dead_stack_of(c->t);
+	c->dead = p->nthreads > 1 ? calloc(p->nthreads, sizeof(*c->dead)) : NULL;
+	if (!c->dead) {
+		c->dead = &c->own;
+		c->ndead = 1;
 		return;
 	}
-	choose_live(c, v, most(start, c->live), end);
-	choose_live(c, v, start, least(end, c->dead));
+	for (const struct task *t = p->tasks; t; t = t->next)
+		c->dead[c->ndead++] = dead_stack_of(t);
 }
 
 static void choose_pointed(struct choice *c)
@@ -215,18 +263,18 @@ unsigned fingerprint_choose(const struct task *t, uint64_t bytes, struct point_r
 	cleanup_close int pagemap = open_pagemap();
 	struct choice c = { .t = t, .pagemap = pagemap, .bytes = bytes, .span = bytes * SPAN_FACTOR, .range = range, .max = max };
 	const struct vma *stack = mm_find(t->proc->mm, t->regs->rsp);
-	/* In any other memory that serves as a stack something live may be further below. */
 	bool main_stack = stack && stack->flags & MAP_GROWSDOWN;
 	uint64_t live = (t->regs->rsp - RED_ZONE) & ~7ULL;
 
-	c.live = live;
-	c.dead = !stack ? live : main_stack ? stack->start : most(stack->start, live - least(live, STACK_DEAD)) & PAGE_MASK;
+	find_dead_stacks(&c);
 	if (stack)
 		choose(&c, stack, live, (live + STACK_FIRST) & PAGE_MASK);
 	choose_pointed(&c);
 	if (main_stack)
 		choose(&c, stack, (live + STACK_FIRST) & PAGE_MASK, stack->end);
 	choose_rest(&c, main_stack ? stack : NULL);
+	if (c.dead != &c.own)
+		free(c.dead);
 	return c.n;
 }
 

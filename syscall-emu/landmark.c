@@ -148,7 +148,7 @@ static void unguard_site(struct task *t, struct landmark *lm)
 
 static struct landmark *landmark_of(struct task *t)
 {
-	struct landmark *lm = t->landmark;
+	struct landmark *lm = t->proc->landmark;
 
 	/* The child of a fork has a VM of its own, perhaps at the same address. */
 	if (lm && lm->vm == t->proc->vm && lm->pid == getpid())
@@ -162,7 +162,7 @@ static struct landmark *landmark_of(struct task *t)
 		free(lm);
 		return NULL;
 	}
-	t->landmark = lm;
+	t->proc->landmark = lm;
 	return lm;
 }
 
@@ -272,7 +272,7 @@ int landmark_arm(struct task *t, uint64_t addr, const struct tramp_cond *c)
 
 void landmark_disarm(struct task *t)
 {
-	struct landmark *lm = t->landmark;
+	struct landmark *lm = t->proc->landmark;
 
 	if (!landmark_armed(t))
 		return;
@@ -291,17 +291,17 @@ void landmark_disarm(struct task *t)
 
 bool landmark_armed(const struct task *t)
 {
-	return t->landmark && t->landmark->armed;
+	return t->proc->landmark && t->proc->landmark->armed;
 }
 
 unsigned landmark_detours(const struct task *t)
 {
-	return t->landmark ? t->landmark->detours : 0;
+	return t->proc->landmark ? t->proc->landmark->detours : 0;
 }
 
 void landmark_hide(const struct task *t, uint64_t addr, uint8_t *bytes, size_t len)
 {
-	const struct landmark *lm = t->landmark;
+	const struct landmark *lm = t->proc->landmark;
 
 	if (!landmark_armed(t))
 		return;
@@ -314,7 +314,7 @@ void landmark_hide(const struct task *t, uint64_t addr, uint8_t *bytes, size_t l
 
 void landmark_enter(struct task *t)
 {
-	struct landmark *lm = t->landmark;
+	struct landmark *lm = t->proc->landmark;
 
 	if (!lm)
 		return;
@@ -384,7 +384,7 @@ static void own_view(struct task *t, struct landmark *lm)
 
 enum landmark_stop landmark_stop(struct task *t)
 {
-	struct landmark *lm = t->landmark;
+	struct landmark *lm = t->proc->landmark;
 	uint64_t inner;
 
 	if (!lm)

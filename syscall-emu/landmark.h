@@ -11,7 +11,7 @@
 #include "syscall-emu/session.h"
 #include "vmm/exec_point.h"
 
-struct landmark; /* of one task, made at first use; t->landmark */
+struct landmark; /* of a process, made at first use; t->proc->landmark: one thread runs at a time, and only it can be armed */
 
 /* Can the code at addr carry a site? 0, or -EOPNOTSUPP. */
 struct landmark_place {

@@ -1,4 +1,5 @@
-libsandrec_a_SOURCES += %D%/dispatch.c %D%/file_map.c %D%/file_map.h %D%/loop.c %D%/session.h %D%/start.c %D%/task.h
+libsandrec_a_SOURCES += %D%/dispatch.c %D%/file_map.c %D%/file_map.h %D%/loop.c %D%/session.h %D%/start.c %D%/task.h \
+	%D%/threads.c %D%/threads.h
 libsandrec_a_SOURCES += %D%/efault.c %D%/exception.c %D%/exception.h %D%/forward.S %D%/forward.h %D%/process.c %D%/process.h \
 	%D%/sigframe.c %D%/signal.c %D%/signal.h %D%/signal_host.c %D%/signal_host.h %D%/tsc_insn.c \
 	%D%/vsyscall.c
@@ -6,7 +7,7 @@ libsandrec_a_SOURCES += %D%/seccomp.c %D%/seccomp.h %D%/seccomp_bpf.c %D%/seccom
 libsandrec_a_SOURCES += %D%/fd.c %D%/fd.h %D%/fd_copy.c %D%/fd_open.c %D%/fd_output.c %D%/fd_pass.c %D%/fdtable.h %D%/limits.c \
 	%D%/procfs.c %D%/procfs.h %D%/procfs_mem.c %D%/procfs_text.c
 libsandrec_a_SOURCES += %D%/fingerprint.c %D%/fingerprint.h %D%/landmark.c %D%/landmark.h
-libsandrec_a_SOURCES += %D%/generic.c %D%/guest_mem.c %D%/lookup.c %D%/plan.c %D%/plan.h %D%/plan_len.c %D%/plan_len.h \
+libsandrec_a_SOURCES += %D%/generic.c %D%/guest_mem.c %D%/lookup.c %D%/plan.c %D%/plan.h %D%/plan_len.c %D%/plan_len.h %D%/plan_scratch.c %D%/plan_scratch.h \
 	%D%/rows.h %D%/rows_len.c %D%/sysdesc.h %D%/table_admin.c %D%/table_attr.c %D%/table_file.c %D%/table_io.c \
 	%D%/table_ipc.c %D%/table_mm.c %D%/table_mount.c %D%/table_net.c %D%/table_poll.c %D%/table_process.c \
 	%D%/table_sched.c %D%/table_signal.c %D%/table_time.c

@@ -1,5 +1,6 @@
 /* The run loop of one guest thread: from stop to stop. Contract: session.h. */
 #include <errno.h>
+#include <sched.h>
 #include <stdio.h>
 
 #include "syscall-emu/landmark.h"
@@ -34,8 +35,13 @@ static int on_syscall(struct task *t)
 	const struct guest_regs *r = t->regs;
 	const uint64_t args[6] = { r->rdi, r->rsi, r->rdx, r->r10, r->r8, r->r9 };
 	int64_t ret;
-	int rc = take_signals(t, false);
+	int rc = s->ops->preempt(s, t, false);
 
+	if (rc) {
+		t->at_stop = rc > 0;
+		return rc < 0 ? rc : 0;
+	}
+	rc = take_signals(t, false);
 	if (rc)
 		return rc < 0 ? rc : 0;
 	rc = s->ops->syscall(s, t, seccomp_filtered_row(t, sys_lookup(r->rax, args)), &ret);
@@ -60,6 +66,8 @@ static int obey(struct task *t, int rc)
 	/* The last stop may have been a call that waited with another signal mask: it is over. */
 	t->stop.stop = VCPU_KICK;
 	rc = take_signals(t, true);
+	if (rc >= 0 && !t->dead)
+		rc = t->proc->sess->ops->preempt(t->proc->sess, t, true);
 	return rc < 0 ? rc : 0;
 }
 
@@ -85,12 +93,25 @@ static int on_stop(struct task *t)
 	return -EIO;
 }
 
+static int enter_guest(struct task *t)
+{
+	int rc;
+
+	__atomic_store_n(&t->in_guest, 1, __ATOMIC_SEQ_CST);
+	rc = vcpu_run(t->vcpu, &t->stop);
+	__atomic_store_n(&t->in_guest, 0, __ATOMIC_SEQ_CST);
+	/* Who saw us in the guest is sending a signal, which must not interrupt what is done next. */
+	while (__atomic_load_n(&t->kick_coming, __ATOMIC_SEQ_CST))
+		sched_yield();
+	return rc;
+}
+
 static int run(struct task *t)
 {
 	int rc;
 
 	landmark_enter(t);
-	rc = vcpu_run(t->vcpu, &t->stop);
+	rc = enter_guest(t);
 	if (rc < 0) {
 		fprintf(stderr, "sandrec: KVM_RUN of thread %d failed: error %d\n", t->tid, -rc);
 		return rc;
@@ -106,20 +127,38 @@ static int run(struct task *t)
 	return on_stop(t);
 }
 
-int task_loop(struct task *t)
+static int step(struct task *t)
 {
+	struct session *s = t->proc->sess;
 	int rc;
 
-	while (!t->dead) {
-		struct session *s = t->proc->sess; /* another one in the child of a fork */
+	if (t->at_stop) {
+		t->at_stop = false;
+		return on_stop(t);
+	}
+	rc = s->ops->resume(s, t);
+	return rc == 0 ? run(t) : obey(t, rc);
+}
 
-		rc = s->ops->resume(s, t);
+int task_loop(struct task *t)
+{
+	while (t) {
+		struct session *s = t->proc->sess; /* another one in the child of a fork */
+		int rc = s->ops->turn(s, &t);
+
 		if (rc == 0)
-			rc = run(t);
-		else
-			rc = obey(t, rc);
+			rc = step(t);
+		if (rc < 0)
+			return rc;
+		s = t->proc->sess;
+		if (t->dead && !t->only_thread) {
+			t->proc->wait_status = t->wait_status;
+			return s->ops->exited(s, t);
+		}
+		if (t->dead)
+			rc = s->ops->thread_ended(s, t, &t);
 		if (rc < 0)
 			return rc;
 	}
-	return t->proc->sess->ops->exited(t->proc->sess, t);
+	return 0;
 }

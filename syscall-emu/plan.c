@@ -9,6 +9,8 @@
 #include "syscall-emu/mm.h"
 #include "syscall-emu/plan.h"
 #include "syscall-emu/plan_len.h"
+#include "syscall-emu/plan_scratch.h"
+#include "syscall-emu/session.h"
 #include "syscall-emu/task.h"
 #include "vmm/layout.h"
 
@@ -48,6 +50,8 @@ void plan_release(struct plan *p)
 		munmap(p->region, PLAN_REGIONS_MAX * sizeof(*p->region));
 	if (p->arena)
 		munmap(p->arena, ARENA_SIZE);
+	if (p->big)
+		munmap(p->big, p->big_len);
 	free(p->extra);
 	memset(p, 0, sizeof(*p));
 }
@@ -60,6 +64,21 @@ static void *arena_take(struct plan *p, uint64_t len, uint64_t limit)
 		return NULL;
 	v = p->arena + p->arena_used;
 	p->arena_used += (uint32_t)((len + ARENA_ALIGN - 1) & ~(uint64_t)(ARENA_ALIGN - 1));
+	return v;
+}
+
+/* What handlers add goes to the arena too: scratch memory leaves it half. One piece may be larger. */
+void *plan_scratch_memory(struct plan *p, uint64_t len)
+{
+	void *v = arena_take(p, len, ARENA_SIZE / 2);
+
+	if (v || p->big)
+		return v;
+	v = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (v == MAP_FAILED)
+		return NULL;
+	p->big = v;
+	p->big_len = len;
 	return v;
 }
 
@@ -227,6 +246,9 @@ static void reset(struct plan *p, const struct sys_desc *d, uint64_t nr, const u
 {
 	if (p->arena_used > ARENA_KEEP)
 		madvise(p->arena, ARENA_SIZE, MADV_DONTNEED);
+	if (p->big)
+		munmap(p->big, p->big_len);
+	p->big = NULL;
 	p->desc = d;
 	p->nr = (uint32_t)nr;
 	memcpy(p->arg, args, sizeof(p->arg));
@@ -274,11 +296,21 @@ static void set_pointers(struct plan *p, bool ours)
 
 int64_t plan_forward(struct plan *p, struct task *t)
 {
+	struct session *s = t->proc->sess;
+	bool waits = t->proc->nthreads > 1 && plan_may_block(p);
 	int64_t ret;
 
+	if (waits)
+		plan_scratch(p, t);
 	set_pointers(p, true);
+	if (waits)
+		s->ops->blocks(s, t);
 	ret = forward_syscall_checked(p->nr, p->host_arg, &t->pending);
+	if (waits)
+		s->ops->unblocks(s, t);
 	set_pointers(p, false);
+	if (waits)
+		plan_unscratch(p, t, ret);
 	return ret;
 }
 
@@ -345,12 +377,17 @@ static void settle(struct plan *p, struct task *t, struct plan_region *r, int64_
 	}
 }
 
+void plan_settle(struct plan *p, struct task *t, int64_t ret)
+{
+	for (uint32_t i = 0; i < p->nregions; i++)
+		settle(p, t, &p->region[i], ret);
+}
+
 int64_t plan_finish(struct plan *p, struct task *t, int64_t ret)
 {
 	bool fault = false;
 
-	for (uint32_t i = 0; i < p->nregions; i++)
-		settle(p, t, &p->region[i], ret);
+	plan_settle(p, t, ret);
 	for (uint32_t i = 0; i < p->nregions; i++) {
 		struct plan_region *r = &p->region[i];
 

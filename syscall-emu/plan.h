@@ -23,6 +23,7 @@ struct plan_region {
 	uint64_t parent;     /* index of the parent region, or ~0 */
 	uint64_t slot;       /* where in the parent's copy the pointer is (0 for an argument's own region) */
 	uint64_t left;       /* plan_finish: what a budget has left for the next pieces */
+	bool scratch;        /* copy is scratch memory (plan_scratch.h) */
 };
 
 struct plan {
@@ -33,6 +34,8 @@ struct plan {
 	uint32_t nregions, regions_cap;
 	char *arena;               /* copies; PLAN_COPY_MAX bytes of address space */
 	uint32_t arena_used;
+	void *big;                 /* scratch memory that the arena has no room for */
+	uint64_t big_len;
 	/* extra memory written by a handler, beyond what the row says */
 	struct { uint64_t addr, len; uint32_t kind; const void *bytes; } *extra;
 	uint32_t nextra, extra_cap;
@@ -57,6 +60,10 @@ int64_t plan_forward(struct plan *p, struct task *t);
  * gets: ret, or -EFAULT when such a part cannot be written.
  */
 int64_t plan_finish(struct plan *p, struct task *t, int64_t ret);
+
+/* For plan_scratch.c: fills every region's `got`; memory until the next call (NULL: none). */
+void plan_settle(struct plan *p, struct task *t, int64_t ret);
+void *plan_scratch_memory(struct plan *p, uint64_t len);
 
 /*
  * Adds memory that a handler wrote (kind: DATA_* of trace/event.h; bytes NULL: taken from the guest at addr, else copied

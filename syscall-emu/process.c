@@ -5,6 +5,7 @@
 
 #include "syscall-emu/process.h"
 #include "syscall-emu/signal.h"
+#include "syscall-emu/threads.h"
 
 #define LINUX_TASK_SIZE 0x7ffffffff000ULL
 #define ROBUST_HEAD_SIZE 24
@@ -30,9 +31,18 @@ int64_t do_exit_group(struct task *t, struct plan *p)
 	return 0;
 }
 
+/* The process ends with its last thread, and then with the status of its first one. */
 int64_t do_exit(struct task *t, struct plan *p)
 {
-	return do_exit_group(t, p);
+	struct process *proc = t->proc;
+
+	do_exit_group(t, p);
+	thread_release_memory(t);
+	if (t->tid == proc->pid)
+		proc->leader_status = t->wait_status;
+	t->only_thread = proc->nthreads > 1;
+	t->wait_status = proc->leader_status;
+	return 0;
 }
 
 int64_t do_set_tid_address(struct task *t, struct plan *p)
@@ -54,11 +64,13 @@ int64_t do_get_robust_list(struct task *t, struct plan *p)
 {
 	int pid = (int)p->arg[0], rc;
 
-	if (pid && pid != t->tid)
+	const struct task *other = pid ? thread_find(t->proc, pid) : t;
+
+	if (!other)
 		return -ESRCH;
 	/* Linux says the size of the head, registered or not. */
 	rc = put64(p->arg[2], ROBUST_HEAD_SIZE);
-	return rc < 0 ? rc : put64(p->arg[1], t->robust_list);
+	return rc < 0 ? rc : put64(p->arg[1], other->robust_list);
 }
 
 int64_t do_rseq(struct task *t, struct plan *p)
@@ -153,11 +165,10 @@ int64_t do_prctl_pdeathsig(struct task *t, struct plan *p)
 
 int64_t do_prctl_tsc(struct task *t, struct plan *p)
 {
-	(void)t;
 	if (p->arg[0] == PR_GET_TSC)
-		return put32(p->arg[1], signal_thread.tsc_faults ? PR_TSC_SIGSEGV : PR_TSC_ENABLE);
+		return put32(p->arg[1], t->fault.tsc_faults ? PR_TSC_SIGSEGV : PR_TSC_ENABLE);
 	if (p->arg[1] != PR_TSC_ENABLE && p->arg[1] != PR_TSC_SIGSEGV)
 		return -EINVAL;
-	signal_thread.tsc_faults = p->arg[1] == PR_TSC_SIGSEGV;
+	t->fault.tsc_faults = p->arg[1] == PR_TSC_SIGSEGV;
 	return 0;
 }

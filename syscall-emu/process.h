@@ -17,10 +17,10 @@ struct process_self {
 extern struct process_self process_self;
 void process_forked(void); /* in the child */
 
-/* exit and exit_group: with one thread they are the same. t->dead, t->wait_status. */
+/* t->dead, t->only_thread, t->wait_status. */
 sys_handler do_exit, do_exit_group;
 
-/* Remembered for the thread's end; robust lists are only walked when a thread dies before its process. */
+/* Remembered for the thread's end (threads.h). */
 sys_handler do_set_tid_address, do_set_robust_list, do_get_robust_list;
 
 /* ENOSYS as on kernels built without it: libc then does without restartable sequences. */

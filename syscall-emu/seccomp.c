@@ -161,7 +161,7 @@ static int64_t set_strict(struct task *t, struct plan *p)
 	if (t->seccomp.mode == SECCOMP_MODE_FILTER || host_facts(p) & FACT_HOST_FILTERS)
 		return -EINVAL;
 	t->seccomp.mode = SECCOMP_MODE_STRICT;
-	signal_thread.tsc_faults = true;
+	t->fault.tsc_faults = true;
 	return 0;
 }
 

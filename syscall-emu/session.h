@@ -27,6 +27,23 @@ struct session_ops {
 	const char *name;
 
 	/*
+	 * Whose turn is it? A live session runs each thread on a host thread of its own, and leaves *t. Replay drives all
+	 * from one: *t becomes the thread that the next event belongs to. 0 or a negative errno.
+	 */
+	int (*turn)(struct session *s, struct task **t);
+
+	/*
+	 * The task is at a system call, before anything is done about it (point false), or at an execution point, when its
+	 * signals have been delivered (true): a switch to another thread may be due. 0: go on with this stop; 1 (replay):
+	 * not yet, another thread's turn comes first; or a negative errno.
+	 */
+	int (*preempt)(struct session *s, struct task *t, bool point);
+
+	/* Around a forwarded call that may wait: other threads of the process run meanwhile. Live sessions only. */
+	void (*blocks)(struct session *s, struct task *t);
+	void (*unblocks)(struct session *s, struct task *t);
+
+	/*
 	 * The guest is about to run user code. 0: run it; TASK_DEAD: the task is dead now, t->wait_status says how (replay:
 	 * the recording ends here); TASK_SIGNAL: this is the execution point of the next signal; or a negative errno that
 	 * ends the session.
@@ -79,6 +96,12 @@ struct session_ops {
 	 * are set and whose session is its own. */
 	int64_t (*fork)(struct session *s, struct task *t, struct plan *p, const struct fork_request *q);
 
+	/* A new thread (threads.h: thread_make() has been called): its tid or a negative errno. */
+	int64_t (*thread)(struct session *s, struct task *t, struct plan *p, struct task *made);
+	/* t has ended, others go on. *next: who is run now, NULL: nobody by this host thread. 0 or a negative errno. */
+	int (*thread_ended)(struct session *s, struct task *t, struct task **next);
+	void (*futex_wake)(struct session *s, uint64_t addr, int n); /* what the kernel does at a thread's end */
+
 	/* Becomes another program, in a new image of ours. Returns only a negative errno: nothing has changed. */
 	int64_t (*exec)(struct session *s, struct task *t, struct plan *p, struct exec_request *q);
 
@@ -100,7 +123,10 @@ int64_t syscall_perform(struct task *t, const struct sys_desc *desc);
 /* The unknown call: fingerprint memory, forward, find changed pages (generic.c). */
 int64_t syscall_generic(struct task *t, struct plan *p);
 
-/* loop.c: runs the task until it is dead; 0 or a negative errno (a divergence, a dead vCPU: already reported). */
+/*
+ * loop.c: runs the task, and others if the session says so, until the process or, in a live session, the thread has ended;
+ * 0 or a negative errno (a divergence, a dead vCPU: already reported).
+ */
 int task_loop(struct task *t);
 
 /*

@@ -177,7 +177,7 @@ static void fill_context(struct frame_context *mc, const struct task *t)
 		.di = r->rdi, .si = r->rsi, .bp = r->rbp, .bx = r->rbx,
 		.dx = r->rdx, .ax = r->rax, .cx = r->rcx, .sp = r->rsp,
 		.ip = r->rip, .flags = r->rflags, .cs = USER_CS, .ss = USER_SS,
-		.err = signal_thread.error, .trapno = signal_thread.trapno, .cr2 = signal_thread.cr2,
+		.err = t->fault.error, .trapno = t->fault.trapno, .cr2 = t->fault.cr2,
 		.oldmask = t->mask,
 	};
 }

@@ -16,8 +16,6 @@
 /* altstack_flags is kept as sas_ss_flags of Linux. */
 #define ALTSTACK_FLAG_BITS ALTSTACK_AUTODISARM
 
-__thread struct signal_thread signal_thread;
-
 #define DEFAULT_IGNORED (SIGBIT(SIGCHLD) | SIGBIT(SIGURG) | SIGBIT(SIGWINCH) | SIGBIT(SIGCONT))
 #define DEFAULT_STOPS (SIGBIT(SIGSTOP) | SIGBIT(SIGTSTP) | SIGBIT(SIGTTIN) | SIGBIT(SIGTTOU))
 #define DEFAULT_CORE (SIGBIT(SIGQUIT) | SIGBIT(SIGILL) | SIGBIT(SIGTRAP) | SIGBIT(SIGABRT) | SIGBIT(SIGFPE) | \
@@ -131,14 +129,14 @@ static int enter_handler(struct task *t, const siginfo_t *si, uint64_t in_force)
 }
 
 /* An address the CPU refuses to go to: Linux finds out at its own iret, which faults. */
-static bool signal_bad_rip(const struct task *t)
+static bool signal_bad_rip(struct task *t)
 {
 	uint64_t rip = t->regs->rip;
 
 	if ((uint64_t)((int64_t)(rip << 16) >> 16) == rip)
 		return false;
-	signal_thread.trapno = 13;
-	signal_thread.error = 0;
+	t->fault.trapno = 13;
+	t->fault.error = 0;
 	return true;
 }
 

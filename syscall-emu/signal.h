@@ -15,13 +15,6 @@
 #define KSA_DEFAULT 0ULL
 #define KSA_IGNORE 1ULL
 
-/* What Linux keeps per thread and shows in every later signal frame, and the thread's own rdtsc setting. */
-struct signal_thread {
-	uint64_t trapno, error, cr2; /* of the last exception that became a signal */
-	bool tsc_faults;             /* prctl(PR_SET_TSC, PR_TSC_SIGSEGV) by the guest itself */
-};
-extern __thread struct signal_thread signal_thread;
-
 /* A new image's signals: blocked and ignored ones come from whoever started the program, all else is the default. */
 void signal_inherit(struct task *t, uint64_t mask, uint64_t ignored);
 

@@ -18,7 +18,7 @@
 
 extern const char signal_host_restorer[]; /* forward.S */
 
-const char signal_host_timer_tag;
+const char signal_host_timer_tag, signal_host_kick_tag;
 
 static __thread struct task *current_task;
 static __thread uint64_t host_mask; /* what the kernel has for this thread, so that no call is made for nothing */
@@ -116,6 +116,12 @@ static void on_signal(int sig, siginfo_t *info, void *context)
 	}
 	if (!t)
 		return;
+	if (sig == SIGBUS) /* if another one was pending the kick is not delivered on its own */
+		__atomic_store_n(&t->kick_coming, 0, __ATOMIC_SEQ_CST);
+	if (sig == SIGBUS && info->si_code == SI_TIMER && info->si_value.sival_ptr == &signal_host_kick_tag) {
+		vcpu_kick(t->vcpu);
+		return;
+	}
 	if (sig == SIGSEGV && info->si_code == SI_TIMER && info->si_value.sival_ptr == &signal_host_timer_tag) {
 		vcpu_kick(t->vcpu);
 		return;
@@ -318,6 +324,14 @@ void signal_host_die(int wait_status)
 	__builtin_unreachable();
 }
 
+void signal_host_thread(struct task *t)
+{
+	raw_setmask(MASK_FULL);
+	host_mask = MASK_FULL;
+	held[0] = held[1] = 0;
+	current_task = t;
+}
+
 int signal_host_forked(struct task *t)
 {
 	current_task = t;
@@ -334,7 +348,6 @@ void signal_host_save(struct signal_host_state *s)
 	memcpy(s->held_info, held_info, sizeof(held_info));
 	s->held[0] = held[0];
 	s->held[1] = held[1];
-	s->thread = signal_thread;
 }
 
 int signal_host_restore(struct task *t, const struct signal_host_state *s)
@@ -343,7 +356,6 @@ int signal_host_restore(struct task *t, const struct signal_host_state *s)
 	memcpy(held_info, s->held_info, sizeof(held_info));
 	held[0] = s->held[0];
 	held[1] = s->held[1];
-	signal_thread = s->thread;
 	host_mask = MASK_FULL;
 	return current_task ? signal_host_mask(t) : (int)raw_setmask(t->mask & MASK_FULL);
 }

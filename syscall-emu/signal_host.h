@@ -34,6 +34,12 @@ int signal_host_mask(struct task *t);            /* t->mask changed; while one i
  */
 int signal_host_take(struct task *t, siginfo_t *si);
 
+/*
+ * The calling host thread becomes t's, with every signal blocked that can be; signal_host_mask() then lets them in. NULL: its
+ * task has ended, and what still comes is nobody's.
+ */
+void signal_host_thread(struct task *t);
+
 /* In a forked child: nothing is in flight any more, and the mask is t->mask again. */
 int signal_host_forked(struct task *t);
 
@@ -45,7 +51,6 @@ struct signal_host_state {
 	struct task *task;
 	siginfo_t held_info[2];
 	sig_atomic_t held[2];
-	struct signal_thread thread;
 };
 void signal_host_save(struct signal_host_state *s);
 int signal_host_restore(struct task *t, const struct signal_host_state *s);
@@ -59,6 +64,9 @@ int signal_host_requeue(struct task *t);
  * the guest's, which it would interrupt.
  */
 extern const char signal_host_timer_tag;
+
+/* The same from one thread to another: SIGBUS with this address and SI_TIMER, for t->kick_coming (task.h, record/sched.c). */
+extern const char signal_host_kick_tag;
 
 /* Ends this process as wait_status says: exit code, or death by the signal with its core flag. Does not return. */
 _Noreturn void signal_host_die(int wait_status);

@@ -7,6 +7,7 @@
 #include "syscall-emu/fd.h"
 #include "syscall-emu/mm.h"
 #include "syscall-emu/session.h"
+#include "syscall-emu/threads.h"
 
 static int fail(int rc, const char *what, char *why, size_t len)
 {
@@ -28,6 +29,7 @@ int process_create(struct session *s, const struct kvm_host *kvm, const struct c
 	p->kvm = kvm;
 	p->pid = t->tid = pid;
 	t->proc = p;
+	threads_begin(t);
 	rc = vm_create(kvm, cpu, &p->vm);
 	if (rc < 0)
 		return fail(rc, "create a virtual machine", why, len);

@@ -49,7 +49,8 @@ enum mem_flags {
 	MEM_ARRAY = 2,     /* cap is the array's size in bytes: elem-sized objects, each with sub */
 	MEM_BUDGET = 4,    /* on an array: its `got` is what its pieces share, in order (readv) */
 	MEM_MAYBE_NULL = 8, /* a null pointer means absent; without it null is passed on and Linux says EFAULT */
-	MEM_COPY = 16      /* forwarded from a copy although it has no sub: its content decides lengths */
+	MEM_COPY = 16,     /* forwarded from a copy although it has no sub: its content decides lengths */
+	MEM_IN_PLACE = 32  /* its address matters to the kernel (a futex word): never a scratch copy */
 };
 
 struct sys_mem {

@@ -13,9 +13,11 @@
 #include "vmm/vcpu.h"
 
 struct session;
+struct sched;
 struct mm;
 struct fdtable;
 struct landmark;
+struct task;
 
 /* The kernel's struct sigaction for x86-64, not libc's. */
 struct ksigaction {
@@ -47,15 +49,41 @@ struct process {
 	uint64_t arg_start, arg_end, env_start, env_end, auxv, auxv_len, start_code, end_code, start_data, end_data,
 	         start_stack;             /* for /proc/self */
 	int verbose;
+
+	/* threads (threads.h) */
+	struct task *tasks;               /* those that have not ended, the newest first; linked by next */
+	unsigned nthreads;
+	int leader_status;                /* wait status of the first thread, when that has ended before the others */
+	int wait_status;                  /* when the process has ended */
+	struct vcpu **spare_vcpu;         /* of ended threads */
+	unsigned nspare;
+	struct sched *sched;              /* live sessions: record/sched.h; NULL until there is a second thread */
+	struct landmark *landmark;        /* landmark.h; NULL until first used */
 };
 
+/* What Linux keeps per thread and shows in every later signal frame, and the thread's own rdtsc setting. */
+struct fault_state {
+	uint64_t trapno, error, cr2; /* of the last exception that became a signal */
+	bool tsc_faults;             /* prctl(PR_SET_TSC, PR_TSC_SIGSEGV) by the guest itself */
+};
+
+/*
+ * Of the threads of a process one at a time has the baton: it runs guest code and may use what belongs to the process
+ * (memory map, descriptors, log). A task's own fields are used by its thread, and by others while it waits.
+ */
 struct task {
 	struct process *proc;
+	struct task *next;                /* in proc->tasks */
 	struct vcpu *vcpu;
 	struct guest_regs *regs;          /* == vcpu_regs(vcpu) */
 	pid_t tid;                        /* on replay, the recorded one */
 	struct plan plan;
 	struct vcpu_exit stop;
+	bool at_stop;                     /* stop is still to be dealt with: others run first (replay) */
+	void *of_session;                 /* what the session keeps about the thread */
+
+	/* Whoever kicks another thread by a signal: so that none arrives while that one is in a system call (loop.c). */
+	int in_guest, kick_coming;        /* atomic */
 
 	/* signals (signal.h) */
 	uint64_t mask;                    /* the guest's blocked set; bit n-1 for signal n */
@@ -63,7 +91,7 @@ struct task {
 	uint32_t altstack_flags;
 	volatile int pending;             /* an asynchronous signal is in flight: caught on the host, not yet delivered */
 	siginfo_t pending_info;
-	struct landmark *landmark;        /* landmark.h; NULL until first used */
+	struct fault_state fault;
 
 	/* memory the kernel would write by itself: emulated */
 	uint64_t clear_child_tid, robust_list, robust_len, rseq, rseq_len;
@@ -72,8 +100,9 @@ struct task {
 	struct seccomp_state seccomp;
 
 	bool newborn;                     /* the process that clone has just made, on its way back to its own code */
-	bool dead;                        /* the loop ends */
-	int wait_status;                  /* then valid */
+	bool dead;                        /* the loop ends, and with it the process, unless: */
+	bool only_thread;                 /* other threads of the process go on */
+	int wait_status;                  /* then valid, of the process */
 };
 
 #endif

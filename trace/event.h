@@ -28,7 +28,9 @@ enum rec_type {
 	REC_NOTE,     /* text for people (refused call, lost recording); replay skips it */
 	REC_ANNEX,    /* not an event, seen only inside trace/: a piece of an annex above EVENT_DATA_MAX */
 	REC_FORK,     /* first event of a process that clone made: regs at its first instruction; annex: struct fork_annex */
-	REC_LAST = REC_FORK
+	REC_SCHED,    /* the thread gives way to the one whose event comes next: at a system call that it has not made yet or
+	               * that waits (data: what the call reads), or with REC_F_POINT at an execution point (annex) */
+	REC_LAST = REC_SCHED
 };
 
 /* rec_head.flags */
@@ -36,7 +38,7 @@ enum rec_type {
 #define REC_F_STDERR 0x02
 #define REC_F_AFTER 0x04  /* REC_SIGNAL: delivered after the preceding system call; else before the call at hand */
 #define REC_F_RESTART 0x08 /* REC_SYSCALL: interrupted, to be restarted: the instruction executes again */
-#define REC_F_POINT 0x20   /* REC_SIGNAL, with REC_F_AFTER: at an execution point, which follows the siginfo in the annex */
+#define REC_F_POINT 0x20   /* REC_SIGNAL, with REC_F_AFTER: at an execution point, which follows the siginfo in the annex; REC_SCHED: as said there */
 #define REC_F_ALLREGS 0x10 /* all registers stored, not differences (the encoder sets it, readers never see it) */
 
 /* What the bytes of a REC_DATA record are. */

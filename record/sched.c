@@ -1,0 +1,201 @@
+/* The baton. Contract: sched.h. */
+#include <errno.h>
+#include <linux/futex.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "record/sched.h"
+#include "syscall-emu/signal_host.h"
+
+struct waiter {
+	struct task *task;
+	struct waiter *next;
+	int granted;             /* a futex */
+	struct task *before;     /* what sched_enter() returns */
+};
+
+struct sched {
+	pthread_mutex_t lock;    /* of all that follows; held for a few instructions */
+	struct task *holder;
+	struct waiter *first, **end;
+	struct task *left;       /* who had the baton last and gave it up to make a call; NULL: it said so in the log, or ended */
+	uint64_t since;          /* when the holder got it; CLOCK_MONOTONIC */
+	int asked;               /* the holder is to give way; read without the lock */
+};
+
+static uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000ULL + (uint64_t)ts.tv_nsec;
+}
+
+int sched_begin(struct task *t)
+{
+	struct sched *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return -ENOMEM;
+	pthread_mutex_init(&s->lock, NULL);
+	s->end = &s->first;
+	s->holder = t;
+	s->since = now_ns();
+	t->proc->sched = s;
+	return 0;
+}
+
+/* ---- with the lock ---- */
+
+static void take(struct sched *s, struct task *t, struct task **before)
+{
+	*before = s->left == t ? NULL : s->left;
+	s->left = NULL;
+	s->holder = t;
+	s->since = now_ns();
+	__atomic_store_n(&s->asked, 0, __ATOMIC_SEQ_CST);
+}
+
+static void hand_on(struct sched *s)
+{
+	struct waiter *w = s->first;
+
+	s->holder = NULL;
+	if (!w)
+		return;
+	s->first = w->next;
+	if (!s->first)
+		s->end = &s->first;
+	take(s, w->task, &w->before);
+	__atomic_store_n(&w->granted, 1, __ATOMIC_SEQ_CST);
+	/* The waiter may be gone from here on; an address is all the kernel wants. */
+	syscall(SYS_futex, &w->granted, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+}
+
+static void queue(struct sched *s, struct waiter *w)
+{
+	w->next = NULL;
+	*s->end = w;
+	s->end = &w->next;
+}
+
+/*
+ * The signal is only for a thread that is in the guest: in a system call it would interrupt that. Such a thread waits for
+ * it before it does anything else (loop.c).
+ */
+static void kick(struct task *t)
+{
+	siginfo_t si;
+
+	__atomic_store_n(&t->kick_coming, 1, __ATOMIC_SEQ_CST);
+	if (!__atomic_load_n(&t->in_guest, __ATOMIC_SEQ_CST)) {
+		__atomic_store_n(&t->kick_coming, 0, __ATOMIC_SEQ_CST);
+		return;
+	}
+	memset(&si, 0, sizeof(si));
+	si.si_signo = SIGBUS;
+	si.si_code = SI_TIMER;
+	si.si_value.sival_ptr = (void *)(uintptr_t)&signal_host_kick_tag;
+	if (syscall(SYS_rt_tgsigqueueinfo, getpid(), t->tid, SIGBUS, &si) < 0)
+		__atomic_store_n(&t->kick_coming, 0, __ATOMIC_SEQ_CST);
+}
+
+static void slice_over(struct sched *s)
+{
+	if (!s->holder || s->asked || now_ns() - s->since < SCHED_SLICE_NS)
+		return;
+	__atomic_store_n(&s->asked, 1, __ATOMIC_SEQ_CST);
+	kick(s->holder);
+}
+
+/* ---- waiting ---- */
+
+static struct task *wait_for_baton(struct sched *s, struct waiter *w)
+{
+	const struct timespec slice = { .tv_nsec = SCHED_SLICE_NS };
+
+	while (!__atomic_load_n(&w->granted, __ATOMIC_SEQ_CST)) {
+		if (syscall(SYS_futex, &w->granted, FUTEX_WAIT_PRIVATE, 0, &slice, NULL, 0) == 0 || errno != ETIMEDOUT)
+			continue;
+		pthread_mutex_lock(&s->lock);
+		if (!w->granted)
+			slice_over(s);
+		pthread_mutex_unlock(&s->lock);
+	}
+	return w->before;
+}
+
+struct task *sched_enter(struct task *t)
+{
+	struct sched *s = t->proc->sched;
+	struct waiter w = { .task = t };
+
+	pthread_mutex_lock(&s->lock);
+	if (!s->holder) {
+		take(s, t, &w.before);
+		pthread_mutex_unlock(&s->lock);
+		return w.before;
+	}
+	queue(s, &w);
+	pthread_mutex_unlock(&s->lock);
+	return wait_for_baton(s, &w);
+}
+
+void sched_leave(struct task *t)
+{
+	struct sched *s = t->proc->sched;
+
+	pthread_mutex_lock(&s->lock);
+	s->left = t;
+	hand_on(s);
+	pthread_mutex_unlock(&s->lock);
+}
+
+void sched_exit(struct task *t)
+{
+	struct sched *s = t->proc->sched;
+
+	pthread_mutex_lock(&s->lock);
+	s->left = NULL;
+	hand_on(s);
+	pthread_mutex_unlock(&s->lock);
+}
+
+bool sched_asked(const struct task *t)
+{
+	const struct sched *s = t->proc->sched;
+
+	return s && __atomic_load_n(&s->asked, __ATOMIC_SEQ_CST);
+}
+
+bool sched_wants_switch(struct task *t)
+{
+	struct sched *s = t->proc->sched;
+	bool wants;
+
+	if (!sched_asked(t))
+		return false;
+	pthread_mutex_lock(&s->lock);
+	wants = s->first != NULL;
+	__atomic_store_n(&s->asked, 0, __ATOMIC_SEQ_CST);
+	pthread_mutex_unlock(&s->lock);
+	return wants;
+}
+
+struct task *sched_yield_baton(struct task *t)
+{
+	struct sched *s = t->proc->sched;
+	struct waiter w = { .task = t };
+
+	pthread_mutex_lock(&s->lock);
+	s->left = NULL;
+	queue(s, &w);
+	hand_on(s);
+	pthread_mutex_unlock(&s->lock);
+	return wait_for_baton(s, &w);
+}

@@ -1,0 +1,36 @@
+/*
+ * Who runs: the baton of a live process with several threads. One thread holds it while it runs guest code and while it
+ * uses what belongs to the process; a call that may wait is made without it. Those who want it stand in a queue, first
+ * come first served, or in an order made up from a seed (chaos). The first in the queue asks the holder to give way when
+ * its time slice is over, by a signal that only ends KVM_RUN (signal_host_kick_tag).
+ *
+ * The struct belongs to the process and is made with its second thread. All functions are called by the thread t itself.
+ */
+#ifndef SANDREC_SCHED_H
+#define SANDREC_SCHED_H
+
+#include "syscall-emu/session.h"
+
+#define SCHED_SLICE_NS 20000000ULL
+
+/* A process becomes one with threads: t holds the baton. Chaos is a setting of this host process (chaos.h). */
+int sched_begin(struct task *t);
+
+/*
+ * Waits for the baton. Returns the thread that had it before and gave it up by sched_leave(), if it was another one: it is
+ * in a call now, which the log has to say. Else NULL.
+ */
+struct task *sched_enter(struct task *t);
+void sched_leave(struct task *t);
+
+/* t ends: gives the baton up for good. */
+void sched_exit(struct task *t);
+
+/* t has the baton and stands where it may be taken away. Should it be? Then sched_yield_baton(), which returns when it is back. */
+bool sched_wants_switch(struct task *t);
+struct task *sched_yield_baton(struct task *t);
+
+/* Did somebody ask t, running guest code, to come to such a place? */
+bool sched_asked(const struct task *t);
+
+#endif
