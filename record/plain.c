@@ -151,6 +151,7 @@ const struct session_ops plain_ops = {
 	.set_action = live_set_action,
 	.map_file = plain_map_file,
 	.map_done = live_map_done,
+	.bpf_object = bpf_object_ask,
 	.image_file = plain_image_file,
 	.fork = plain_fork,
 	.thread = plain_thread,

@@ -468,6 +468,7 @@ static const struct session_ops recorder_ops = {
 	.set_action = live_set_action,
 	.map_file = recorder_map_file,
 	.map_done = live_map_done,
+	.bpf_object = bpf_object_ask,
 	.image_file = recorder_image_file,
 	.fork = recorder_fork,
 	.thread = recorder_thread,

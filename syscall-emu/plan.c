@@ -145,14 +145,26 @@ static int copy_object(struct plan *p, struct plan_region *r)
 		return -ENOBUFS;
 	r->copy = copy;
 	memset(copy + r->cap, 0, pad);
-	if (r->mem->dir & MEM_IN)
-		return guest_read(copy, r->addr, r->cap);
-	memset(copy, 0, r->cap);
+	if (!(r->mem->dir & MEM_IN)) {
+		memset(copy, 0, r->cap);
+		return 0;
+	}
+	if (guest_read(copy, r->addr, r->cap) < 0) {
+		*r = (struct plan_region){ .mem = r->mem, .addr = r->addr, .parent = r->parent, .slot = r->slot };
+		return -EFAULT;
+	}
 	return 0;
 }
 
 static int build_mem(struct plan *p, struct task *t, const struct sys_mem *m, uint64_t addr, uint64_t parent,
 		     uint64_t object, uint64_t slot);
+
+/* No pointer this time, as a capacity says. */
+static bool absent(struct plan *p, struct task *t, const struct sys_mem *m, uint64_t addr, uint64_t parent,
+		   uint64_t object)
+{
+	return m->cap.op == LEN_FN && len_eval(&m->cap, &(struct len_ctx){ t, p, m, addr, parent, object, 0 }) == LEN_ABSENT;
+}
 
 static int build_children(struct plan *p, struct task *t, uint64_t parent)
 {
@@ -167,9 +179,11 @@ static int build_children(struct plan *p, struct task *t, uint64_t parent)
 			uint64_t slot = object + c->off, addr;
 			int rc;
 
-			if (slot + sizeof(addr) > r->cap)
+			if (slot >= r->cap || (slot + sizeof(addr) > r->cap && m->flags & MEM_ARRAY))
 				continue;
-			memcpy(&addr, (char *)r->copy + slot, sizeof(addr));
+			memcpy(&addr, (char *)r->copy + slot, sizeof(addr)); /* zeros follow what was cut short */
+			if (slot + sizeof(addr) > r->cap && addr && !absent(p, t, c, addr, parent, object))
+				return -EFAULT; /* half a pointer */
 			rc = build_mem(p, t, c, addr, parent, object, slot);
 			if (rc < 0)
 				return rc;

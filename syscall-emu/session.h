@@ -11,6 +11,7 @@
 struct exec_params; /* loader.h */
 struct fork_request; /* clone.h */
 struct exec_request; /* exec.h */
+struct bpf_object; /* bpf_object.h */
 
 /* Where a file mapping's bytes come from. */
 struct map_source {
@@ -87,6 +88,9 @@ struct session_ops {
 	int (*map_file)(struct session *s, struct task *t, struct plan *p, int fd, int prot, int flags, uint64_t offset,
 			uint64_t len, struct map_source *src);
 	void (*map_done)(struct session *s, struct map_source *src);
+
+	/* What the kernel says of a descriptor of bpf(2): bpf_object_ask(). NULL where there is no kernel to ask. */
+	int (*bpf_object)(struct session *s, struct task *t, int fd, struct bpf_object *o);
 
 	/* A file of a program image by path (executable, script, interpreter): a descriptor, or negative errno. index
 	 * counts the files of one exec from 0: replay opens the recorded copy with that index. */

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include "syscall-emu/bpf_object.h"
 #include "syscall-emu/plan.h"
 #include "vmm/vcpu.h"
 
@@ -98,6 +99,7 @@ struct task {
 	uint32_t rseq_sig;
 
 	struct seccomp_state seccomp;
+	struct bpf_call bpf;
 
 	bool newborn;                     /* the process that clone has just made, on its way back to its own code */
 	bool dead;                        /* the loop ends, and with it the process, unless: */

@@ -26,9 +26,11 @@ VARIANT_ROWS(shmctl);     /* .sel = 1 */
 VARIANT_ROWS(quotactl);   /* .sel = 0, .sel_ignore = QUOTACTL_VARIANT_IGNORE */
 VARIANT_ROWS(quotactl_fd);/* .sel = 1, .sel_ignore = QUOTACTL_VARIANT_IGNORE */
 VARIANT_ROWS(seccomp);    /* .sel = 0 */
+VARIANT_ROWS(bpf);        /* .sel = 0, .sel_ignore = BPF_VARIANT_IGNORE */
 
 #define FUTEX_VARIANT_IGNORE 0x180u   /* FUTEX_PRIVATE_FLAG | FUTEX_CLOCK_REALTIME */
 #define QUOTACTL_VARIANT_IGNORE 0xffu /* the quota type, in the low byte of the command */
+#define BPF_VARIANT_IGNORE 0x10000u   /* BPF_COMMON_ATTRS: two more arguments */
 
 #define VARIANTS_OF(call) .nvariants = &n_##call##_variants, .variants = call##_variants
 

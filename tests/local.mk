@@ -1,18 +1,20 @@
 include %D%/unit/local.mk
 include %D%/guest/local.mk
+include %D%/bpf/local.mk
 
 if HAVE_CHECK
 check_PROGRAMS += $(unit_tests)
 TESTS += $(unit_tests)
 endif
 
-shell_tests += %D%/guest.sh %D%/signals.sh %D%/programs.sh %D%/errors.sh %D%/kill.sh %D%/trees.sh %D%/async.sh %D%/patch.sh
+shell_tests += %D%/guest.sh %D%/signals.sh %D%/programs.sh %D%/errors.sh %D%/kill.sh %D%/trees.sh %D%/async.sh %D%/patch.sh %D%/bpf.sh
 EXTRA_DIST += $(sort $(wildcard $(srcdir)/%D%/unit/*.h))
 EXTRA_DIST += %D%/check-hosts.sh %D%/check-hosts-job.sh %D%/tools/pty_session.py
 
-check_PROGRAMS += %D%/tools/limit %D%/tools/counter
+check_PROGRAMS += %D%/tools/limit %D%/tools/counter %D%/tools/no_bpf
 %C%_tools_limit_LDADD =
 %C%_tools_counter_LDADD =
+%C%_tools_no_bpf_LDADD =
 
 TESTS += $(shell_tests)
 dist_check_DATA += $(shell_tests) %D%/lib.sh

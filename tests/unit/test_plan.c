@@ -317,8 +317,14 @@ START_TEST(test_short_object)
 	ck_assert_uint_eq(task.plan.region[1].cap, 0);
 	ck_assert_uint_eq(((uint64_t *)task.plan.region[0].copy)[2], 0);
 	/* Cut off before the pointer. */
+	ck_assert_int_eq(plan_build(&task.plan, &task, &short_row, 0, (const uint64_t[6]){ A, 8 }), 0);
+	ck_assert_uint_eq(task.plan.nregions, 1);
+	/* Cut off within it: the kernel would take the half that is there for one. */
+	ck_assert_int_eq(plan_build(&task.plan, &task, &short_row, 0, (const uint64_t[6]){ A, 15 }), -EFAULT);
+	*(uint64_t *)at(A + 8) = 0xffffffff00000000;
 	ck_assert_int_eq(plan_build(&task.plan, &task, &short_row, 0, (const uint64_t[6]){ A, 12 }), 0);
 	ck_assert_uint_eq(task.plan.nregions, 1);
+	*(uint64_t *)at(A + 8) = B;
 	*(uint64_t *)at(A + 16) = 32;
 	ck_assert_int_eq(plan_build(&task.plan, &task, &short_row, 0, (const uint64_t[6]){ A, 24 }), 0);
 	ck_assert_uint_eq(task.plan.region[1].cap, 32);
