@@ -20,7 +20,8 @@
 #define ABI_SYSRET 0x02      /* the `sysretq` behind the system call stub's `out` */
 #define ABI_VECTOR 0x40      /* stub of vector v at ABI_VECTOR + v * ABI_VECTOR_SIZE */
 #define ABI_VECTOR_SIZE 8
-#define ABI_VECTORS 32
+#define ABI_VECTORS 33
+#define ABI_PMI_VECTOR 32    /* the branch counter's overflow interrupt: the only one there is */
 
 #define ABI_PORT_SYSCALL 0x10
 #define ABI_PORT_VECTOR 0x20 /* + vector */

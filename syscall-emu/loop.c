@@ -85,6 +85,8 @@ static int on_stop(struct task *t)
 		return rc < 0 ? rc : 0;
 	case VCPU_KICK:
 		return obey(t, s->ops->kicked(s, t));
+	case VCPU_BRANCHES:
+		return obey(t, s->ops->landed(s, t));
 	case VCPU_DEAD:
 		break;
 	}

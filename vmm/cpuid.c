@@ -21,6 +21,7 @@
 struct builder {
 	struct cpu_table *t;
 	const struct kvm_cpuid2 *kvm;
+	const struct pmu *pmu;
 	bool poor; /* KVM's list describes less than the CPU does for user code: it only says what KVM emulates */
 	unsigned level;
 };
@@ -198,6 +199,14 @@ static int add_xsave(struct builder *b)
 	return rc;
 }
 
+/* What the branch counter needs to be there, which programs see too. The machine's own leaf says more. */
+static int add_pmu(struct builder *b)
+{
+	struct kvm_cpuid_entry2 e;
+
+	return pmu_leaf(b->pmu, find(b->kvm->entries, b->kvm->nent, 0xa, 0), &e) ? add(b, e, false) : 0;
+}
+
 static int add_basic(struct builder *b)
 {
 	uint32_t max = native(0, 0).eax;
@@ -213,6 +222,9 @@ static int add_basic(struct builder *b)
 			break;
 		case 7:
 			rc = add_features7(b);
+			break;
+		case 0xa:
+			rc = add_pmu(b);
 			break;
 		case 0xd:
 			rc = add_xsave(b);
@@ -313,7 +325,7 @@ static const char *missing_feature(const struct cpu_table *t, const struct cpu_t
 static int make(const struct kvm_host *h, enum cpu_model model, bool narrow, struct cpu_table *out)
 {
 	cleanup_free struct kvm_cpuid2 *k = NULL;
-	struct builder b = { .t = out, .level = level_of(model) };
+	struct builder b = { .t = out, .pmu = &h->pmu, .level = level_of(model) };
 	uint64_t want = model == CPU_V2 ? XCR0_V2 : model == CPU_V3 ? XCR0_V3 : ~0ULL;
 	int rc = get_supported(h, &k);
 

@@ -168,6 +168,7 @@ int kvm_host_open(struct kvm_host *h, char *why, size_t len)
 		return rc;
 	}
 	h->phys_bits = phys_bits();
+	pmu_find(h);
 	return 0;
 }
 

@@ -10,12 +10,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "vmm/pmu.h"
+
 struct kvm_host {
 	int fd;               /* /dev/kvm; -1 when closed. Close-on-exec. */
 	size_t run_size;      /* KVM_GET_VCPU_MMAP_SIZE */
 	unsigned max_slots;   /* KVM_CAP_NR_MEMSLOTS */
 	uint64_t sync_regs;   /* KVM_CAP_SYNC_REGS bits */
 	bool immediate_exit, xsave2, xcrs, pmu_cap;
+	struct pmu pmu;       /* the branch counter it gives to guests, not proven yet */
 	unsigned phys_bits;   /* guest-physical address width that may be used */
 };
 

@@ -1,6 +1,8 @@
 # KVM by raw ioctls: the host's abilities, VMs, page tables, vCPUs, the CPUID policy.
 
 libsandrec_a_SOURCES += \
+	%D%/branches.c \
+	%D%/branches.h \
 	%D%/cleanup.h \
 	%D%/cpu_features.c \
 	%D%/cpu_features.h \
@@ -16,10 +18,18 @@ libsandrec_a_SOURCES += \
 	%D%/notsc.c \
 	%D%/notsc.h \
 	%D%/pagetable.c \
+	%D%/pmu.c \
+	%D%/pmu.h \
+	%D%/pmu_proof.c \
+	%D%/pmu_proof.h \
+	%D%/probe.c \
+	%D%/probe.h \
 	%D%/regs.c \
 	%D%/regs.h \
 	%D%/selftest.c \
 	%D%/selftest.h \
+	%D%/step.c \
+	%D%/step.h \
 	%D%/text_flow.c \
 	%D%/text_flow.h \
 	%D%/text_funcs.c \

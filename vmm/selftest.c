@@ -1,68 +1,19 @@
 /* Probes of what a host's KVM does. Contract: selftest.h. */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "vmm/cleanup.h"
-#include "vmm/selftest.h"
-#include "vmm/vcpu_int.h"
+#include "vmm/pmu_proof.h"
+#include "vmm/probe.h"
 
 #define ROUNDS 301
 
-struct probe {
-	struct vm *vm;
-	struct vcpu *vcpu;
-	struct vcpu_exit exit;
-	uint8_t *page;
-};
-
-static void probe_end(struct probe *p)
-{
-	vcpu_destroy(p->vcpu);
-	vm_destroy(p->vm);
-	if (p->page)
-		munmap(p->page, PAGE_SIZE_4K);
-}
-
-#define probe_scope __attribute__((cleanup(probe_end)))
-
-static int probe_begin(struct probe *p, const struct kvm_host *h, const struct cpu_table *t)
-{
-	int rc;
-
-	p->page = mmap((void *)SELFTEST_CODE, PAGE_SIZE_4K, PROT_READ | PROT_WRITE | PROT_EXEC,
-		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
-	if (p->page == MAP_FAILED) {
-		p->page = NULL;
-		return -errno;
-	}
-	rc = vm_create(h, t, &p->vm);
-	if (rc == 0)
-		rc = vcpu_create(p->vm, &p->vcpu);
-	return rc < 0 ? rc : vm_allow(p->vm, SELFTEST_CODE, PAGE_SIZE_4K, PROT_READ | PROT_WRITE | PROT_EXEC, false);
-}
-
-/* Runs code (which must stop by itself) from the start of the page. */
-static int probe_run(struct probe *p, const void *code, size_t len)
-{
-	struct guest_regs *r = vcpu_regs(p->vcpu);
-
-	memcpy(p->page, code, len);
-	memset(r, 0, sizeof(*r));
-	r->rip = SELFTEST_CODE;
-	r->rsp = SELFTEST_CODE + PAGE_SIZE_4K;
-	return vcpu_run(p->vcpu, &p->exit);
-}
-
-#define PROBE_RUN(p, ...) probe_run(p, (const uint8_t[]){ __VA_ARGS__ }, sizeof((const uint8_t[]){ __VA_ARGS__ }))
 #define SYSCALL 0x0f, 0x05
 
 bool host_honours_xcr0(const struct kvm_host *h, const struct cpu_table *t)
@@ -271,22 +222,18 @@ static void check_cpuid(const struct kvm_host *h, const struct cpu_table *t, str
 	     "%#llx always: recordings replay only on machines with the same", (unsigned long long)t->xcr0);
 }
 
-static void check_pmu(const struct kvm_host *h, struct host_report *r)
+static void check_pmu(const struct kvm_host *h, const struct cpu_table *t, struct host_report *r)
 {
-	struct kvm_cpuid2 *k = calloc(1, sizeof(*k) + CPUID_MAX * sizeof(k->entries[0]));
-	bool counters = false;
+	struct kvm_host trial = *h;
+	const struct pmu *p = &trial.pmu;
 
-	if (!k)
-		return;
-	k->nent = CPUID_MAX;
-	if (kvm_ioctl(h->fd, KVM_GET_SUPPORTED_CPUID, k) == 0)
-		for (uint32_t i = 0; i < k->nent; i++)
-			counters |= (k->entries[i].function == 0xa && k->entries[i].eax & 0xff) ||
-				    (k->entries[i].function == 0x80000001 && k->entries[i].ecx >> 23 & 1);
-	free(k);
-	r->pmu = h->pmu_cap && counters;
-	fact(r, "branch counter", r->pmu ? VERDICT_GOOD : VERDICT_LIMITED, r->pmu ?
-	     "KVM gives guests a performance counter" : "KVM gives guests none: places in code are found by their state");
+	pmu_prove(&trial, t);
+	r->pmu = p->proven;
+	if (p->proven)
+		fact(r, "branch counter", VERDICT_GOOD, "counts exactly, interrupts at most %u branches late: marks places in code",
+		     p->skid);
+	else
+		fact(r, "branch counter", VERDICT_LIMITED, "%s: places in code are found by their state", p->why);
 }
 
 static void check_memory(const struct kvm_host *h, struct host_report *r)
@@ -348,7 +295,7 @@ int host_selftest(const struct kvm_host *h, struct host_report *r)
 	check_tsc(h, t, r);
 	check_masked(t, r);
 	check_cpuid(h, t, r);
-	check_pmu(h, r);
+	check_pmu(h, t, r);
 	check_memory(h, r);
 	return 0;
 }

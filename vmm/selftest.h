@@ -2,7 +2,7 @@
  * What this machine's KVM really does, found out by running a few instructions in a VM: for `sandrec doctor`, and for
  * the decisions that must not be made from a host's name.
  *
- * The probes need one page of guest memory at SELFTEST_CODE, mapped and unmapped by each.
+ * The probes need two pages of guest memory at SELFTEST_CODE (vmm/probe.h), mapped and unmapped by each.
  */
 #ifndef SANDREC_SELFTEST_H
 #define SANDREC_SELFTEST_H

@@ -67,6 +67,7 @@ void vcpu_destroy(struct vcpu *v)
 {
 	if (!v)
 		return;
+	branches_forget(v);
 	if (v->run != MAP_FAILED)
 		munmap(v->run, v->vm->host.run_size);
 	if (v->fd >= 0)
@@ -270,7 +271,7 @@ static int software_debug(struct vcpu *v, struct vcpu_exit *exit)
 static bool is_trap(unsigned vector)
 {
 	return vector == VECTOR_DB || vector == VECTOR_NMI || vector == VECTOR_BP || vector == VECTOR_OF ||
-	       vector == VECTOR_DF || vector == VECTOR_MC;
+	       vector == VECTOR_DF || vector == VECTOR_MC || vector == ABI_PMI_VECTOR;
 }
 
 /*
@@ -284,7 +285,7 @@ static uint32_t page_fault_error(uint64_t cr2, uint32_t error)
 
 static int exception_stop(struct vcpu *v, struct vcpu_exit *exit, unsigned vector)
 {
-	uint64_t rsp = v->run->s.regs.regs.rsp, words = ABI_ERROR_CODE_VECTORS >> vector & 1 ? 6 : 5, f[6];
+	uint64_t rsp = v->run->s.regs.regs.rsp, words = (uint64_t)ABI_ERROR_CODE_VECTORS >> vector & 1 ? 6 : 5, f[6];
 	const uint64_t *frame = f + words - 5;
 
 	if (rsp < v->page_addr || rsp > v->page_addr + PAGE_SIZE_4K - words * 8 || rsp & 7)
@@ -298,6 +299,10 @@ static int exception_stop(struct vcpu *v, struct vcpu_exit *exit, unsigned vecto
 		if (vector == VECTOR_DB && frame[0] == STUB_SYSCALL)
 			return syscall_stop(v, exit);
 		return dead(v, exit, "an exception in a stub, vector", vector);
+	}
+	if (vector == ABI_PMI_VECTOR) {
+		exit->stop = VCPU_BRANCHES;
+		return 0;
 	}
 	exit->cr2 = vector == VECTOR_PF ? v->run->s.regs.sregs.cr2 : 0;
 	if (vector == VECTOR_PF && frame[0] == STUB_SYSCALL && exit->cr2 == STUB_SYSCALL && !v->vm->syscall_cpl0) {
@@ -376,7 +381,7 @@ static bool impossible(const struct guest_regs *r)
 	return !canonical(r->rip) || !canonical(r->fs_base) || !canonical(r->gs_base);
 }
 
-int vcpu_run(struct vcpu *v, struct vcpu_exit *exit)
+int vcpu_enter(struct vcpu *v, struct vcpu_exit *exit)
 {
 	int rc;
 
@@ -405,4 +410,9 @@ int vcpu_run(struct vcpu *v, struct vcpu_exit *exit)
 	}
 	take_kick(v);
 	return 0;
+}
+
+int vcpu_run(struct vcpu *v, struct vcpu_exit *exit)
+{
+	return v->clock.on ? branches_run(v, exit) : vcpu_enter(v, exit);
 }

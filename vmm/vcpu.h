@@ -16,6 +16,7 @@ enum vcpu_stop {
 	VCPU_KICK,      /* a signal or vcpu_kick() ended the run between two user instructions */
 	VCPU_EFAULT,    /* KVM could not use a page that the guest's entry allows (SIGBUS pages): address unknown,
 	                   rip is the instruction, which has not executed */
+	VCPU_BRANCHES,  /* the branch clock has come to the count it was armed for (vmm/branches.h) */
 	VCPU_DEAD       /* triple fault or an exit that must not happen: `why` says which */
 };
 

@@ -2,6 +2,8 @@
 #ifndef SANDREC_VCPU_INT_H
 #define SANDREC_VCPU_INT_H
 
+#include <sys/types.h>
+
 #include "guestlib/abi.h"
 #include "vmm/vcpu.h"
 #include "vmm/vm_int.h"
@@ -19,6 +21,19 @@
 
 #define CR4_TSD (1ULL << 2)
 
+/* branches.c; zero on hosts without a usable counter. */
+struct branch_clock {
+	bool on, started, lent;
+	bool lost;              /* the counter was seen to be wrong */
+	bool armed, near;       /* near: the rest of the way to target is stepped */
+	uint64_t offset;        /* count = counter + offset, modulo the counter's width */
+	uint64_t target;
+	uint32_t select_msr, counter_msr;
+	uint64_t variant;       /* bits of the event selection that do not matter */
+	pid_t owner;            /* the host thread that ran it last */
+	struct kvm_lapic_state apic; /* ready for the next interrupt */
+};
+
 struct vcpu {
 	struct vm *vm;
 	int fd;
@@ -35,9 +50,18 @@ struct vcpu {
 	void *xsave;            /* buffer of xsave_size bytes in KVM's format */
 	size_t xsave_size;
 	uint32_t mxcsr_mask;
+	struct branch_clock clock;
 };
 
 /* vcpu_setup.c: everything between KVM_CREATE_VCPU and the first run. */
 int vcpu_setup(struct vcpu *v);
+
+/* vcpu.c: vcpu_run() without the branch clock; VCPU_BRANCHES is the overflow interrupt, whoever asked for it. */
+int vcpu_enter(struct vcpu *v, struct vcpu_exit *exit);
+
+/* branches.c: the APIC, before the first run; vcpu_run() with the clock on. */
+int branches_setup(struct vcpu *v);
+void branches_forget(const struct vcpu *v); /* before it goes */
+int branches_run(struct vcpu *v, struct vcpu_exit *exit);
 
 #endif

@@ -200,5 +200,7 @@ int vcpu_setup(struct vcpu *v)
 		rc = set_xcr0(v);
 	if (rc == 0)
 		rc = set_msrs(v);
+	if (rc == 0)
+		rc = branches_setup(v);
 	return rc < 0 ? rc : alloc_xsave(v);
 }

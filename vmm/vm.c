@@ -124,6 +124,20 @@ static void no_hypercall_patching(struct vm *vm)
 		kvm_ioctl(vm->fd, KVM_ENABLE_CAP, &cap);
 }
 
+/*
+ * KVM delivers a performance counter's interrupt only through a local APIC of its own. The other interrupt controllers,
+ * which nobody uses, stay ours. KVM's page for the APICs is below 4 GiB.
+ */
+static int have_apics(struct vm *vm)
+{
+	struct kvm_enable_cap cap = { .cap = KVM_CAP_SPLIT_IRQCHIP };
+
+	if (!vm->host.pmu.proven)
+		return 0;
+	vm->apic = true;
+	return kvm_ioctl(vm->fd, KVM_ENABLE_CAP, &cap);
+}
+
 static int vm_init(struct vm *vm)
 {
 	int rc;
@@ -134,6 +148,9 @@ static int vm_init(struct vm *vm)
 	if (vm->fd < 0)
 		return vm->fd;
 	no_hypercall_patching(vm);
+	rc = have_apics(vm);
+	if (rc < 0)
+		return rc;
 	vm->own = mmap(NULL, OWN_MAX, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (vm->own == MAP_FAILED)
 		return -errno;

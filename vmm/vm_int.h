@@ -32,6 +32,7 @@ struct vm {
 	uint32_t *window;       /* by guest address >> WINDOW_SHIFT: window number + 1, or 0 */
 	uint64_t windows;       /* windows handed out */
 	unsigned slots, tables, vcpus;
+	bool apic;              /* KVM has local APICs for it: the branch counter can interrupt */
 	bool syscall_cpl0;      /* a system call was seen to enter CPL 0: this is not a software host */
 };
 

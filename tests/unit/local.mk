@@ -14,12 +14,13 @@ guest_double_ldflags = -Wl,--wrap=mm_range_ok,--wrap=copy_checked,--wrap=forward
 %C%_test_table_lint_LDFLAGS = $(guest_double_ldflags)
 %C%_test_canary_SOURCES = %D%/test_canary.c %D%/guest_double.h
 %C%_test_canary_LDFLAGS = $(guest_double_ldflags)
-unit_tests += %D%/test_vmm %D%/test_vm_tables
+unit_tests += %D%/test_vmm %D%/test_vm_tables %D%/test_branches
 unit_tests += %D%/test_exec_point
-# check-hosts.sh runs these two on machines that have no Check library.
+# check-hosts.sh runs these three on machines that have no Check library.
 if !SANITIZERS
 %C%_test_vmm_LDFLAGS = -static
 %C%_test_vm_tables_LDFLAGS = -static
+%C%_test_branches_LDFLAGS = -static
 endif
 # Without a VM (vm_double.h).
 vm_double_ldflags = -Wl,--wrap=vm_allow,--wrap=vm_deny,--wrap=vm_query,--wrap=vm_cpu,--wrap=vcpu_set_xsave
