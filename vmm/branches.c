@@ -39,28 +39,31 @@
 
 #define MSRS_MAX 4
 
+/* struct kvm_msrs with room for its entries. */
 struct msrs {
-	struct kvm_msrs head;
+	uint32_t n, pad;
 	struct kvm_msr_entry e[MSRS_MAX];
 };
+
+_Static_assert(offsetof(struct msrs, e) == offsetof(struct kvm_msrs, entries), "KVM's layout");
 
 static int write_msrs(struct vcpu *v, struct msrs *m)
 {
 	int rc = kvm_ioctl(v->fd, KVM_SET_MSRS, m);
 
-	return rc < 0 ? rc : rc == (int)m->head.nmsrs ? 0 : -EIO;
+	return rc < 0 ? rc : rc == (int)m->n ? 0 : -EIO;
 }
 
 static int write_msr(struct vcpu *v, uint32_t index, uint64_t value)
 {
-	struct msrs m = { .head.nmsrs = 1, .e[0] = { .index = index, .data = value } };
+	struct msrs m = { .n = 1, .e[0] = { .index = index, .data = value } };
 
 	return write_msrs(v, &m);
 }
 
 static int read_msr(struct vcpu *v, uint32_t index, uint64_t *value)
 {
-	struct msrs m = { .head.nmsrs = 1, .e[0].index = index };
+	struct msrs m = { .n = 1, .e[0].index = index };
 	int rc = kvm_ioctl(v->fd, KVM_GET_MSRS, &m);
 
 	*value = m.e[0].data;
@@ -140,7 +143,7 @@ static int program(struct vcpu *v, uint64_t value)
 {
 	const struct branch_clock *c = &v->clock;
 	struct msrs m = {
-		.head.nmsrs = 3,
+		.n = 3,
 		.e = { { .index = c->select_msr }, { .index = c->counter_msr, .data = value },
 		       { .index = c->select_msr, .data = v->vm->host.pmu.select | c->variant } },
 	};
