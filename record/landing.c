@@ -99,11 +99,17 @@ void landing_timer_end(struct landing_timer *timer)
 	timer->made = false;
 }
 
+void landing_tick(struct landing *l, uint64_t ns)
+{
+	if (l->phase == LANDING_IDLE && !l->timer->on)
+		set_timer(l, ns);
+}
+
 const struct exec_point *landing_stop(struct landing *l, struct task *t)
 {
 	bool ready = l->ready;
 
-	if (l->phase == LANDING_IDLE && !ready)
+	if (l->phase == LANDING_IDLE && !ready && !l->timer->on)
 		return NULL;
 	landmark_disarm(t);
 	if (l->timer->on)

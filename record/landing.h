@@ -45,6 +45,9 @@ struct landing {
 int landing_kicked(struct landing *l, struct task *t, bool wanted);
 int landing_hit(struct landing *l, struct task *t);
 
+/* Kicks the thread in so many nanoseconds, unless a search or landing_stop() comes first. */
+void landing_tick(struct landing *l, uint64_t ns);
+
 /*
  * The search is over, whatever it was at: before every system call and every delivery. The point if the state now is
  * one, valid until the next call; else NULL.

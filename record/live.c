@@ -14,6 +14,7 @@
 #include "record/live.h"
 #include "syscall-emu/exec.h"
 #include "syscall-emu/fdtable.h"
+#include "syscall-emu/kernel_shared.h"
 #include "syscall-emu/signal_host.h"
 
 int live_tsc(struct session *s, struct task *t, bool rdtscp, uint64_t *tsc, uint32_t *aux)
@@ -60,7 +61,25 @@ int live_set_action(struct session *s, struct task *t, int sig)
 	return signal_host_action(t, sig);
 }
 
-int live_map_file(int fd, int prot, int flags, uint64_t offset, struct map_source *src, struct file_map *m)
+/* None of the files that a recording could hold: memory of the kernel's, or of a device, which changes by itself. */
+static int map_kernel(struct task *t, int fd, int prot, int flags, uint64_t offset, uint64_t len, struct map_source *src,
+		      struct file_map *m)
+{
+	int rc;
+
+	if (!kernel_shared_is_kind(t->proc->fds, fd, m->path, sizeof(m->path)))
+		return -ENODEV;
+	rc = kernel_shared_open(t, fd, prot, flags, offset, len, &src->window);
+	if (rc < 0)
+		return rc;
+	m->kind = FILE_MAP_KERNEL;
+	src->kernel = true;
+	memcpy(src->path, m->path, sizeof(src->path));
+	return 0;
+}
+
+int live_map_file(struct task *t, int fd, int prot, int flags, uint64_t offset, uint64_t len, struct map_source *src,
+		  struct file_map *m)
 {
 	char link[40];
 	struct stat st;
@@ -71,10 +90,9 @@ int live_map_file(int fd, int prot, int flags, uint64_t offset, struct map_sourc
 	if (S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 5))
 		m->kind = FILE_MAP_ZERO;
 	else if (!S_ISREG(st.st_mode))
-		return -ENODEV; /* device memory changes by itself: nothing a recording could hold */
+		return map_kernel(t, fd, prot, flags, offset, len, src, m);
 	else
 		m->kind = (flags & MAP_TYPE) == MAP_PRIVATE ? FILE_MAP_PRIVATE : FILE_MAP_SHARED;
-	(void)prot;
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
 	n = readlink(link, m->path, sizeof(m->path) - 1);
 	m->path[n < 0 ? 0 : n] = '\0';

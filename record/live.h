@@ -17,7 +17,8 @@ int live_set_mask(struct session *s, struct task *t);
 int live_set_action(struct session *s, struct task *t, int sig);
 
 /* Fills src and m for a mapping of the guest's descriptor; m->ref is left to the caller. Linux's negative errno. */
-int live_map_file(int fd, int prot, int flags, uint64_t offset, struct map_source *src, struct file_map *m);
+int live_map_file(struct task *t, int fd, int prot, int flags, uint64_t offset, uint64_t len, struct map_source *src,
+		  struct file_map *m);
 void live_map_done(struct session *s, struct map_source *src);
 
 /* Opens a program file as execve would: a descriptor, or EACCES, ENOENT... */

@@ -9,6 +9,8 @@
 #include "record/sched.h"
 #include "record/thread.h"
 #include "syscall-emu/clone.h"
+#include "syscall-emu/fd.h"
+#include "syscall-emu/kernel_shared.h"
 #include "syscall-emu/loader.h"
 #include "syscall-emu/signal_host.h"
 
@@ -83,8 +85,14 @@ static int plain_map_file(struct session *s, struct task *t, struct plan *p, int
 {
 	struct file_map m;
 
-	(void)s, (void)t, (void)p, (void)len;
-	return live_map_file(fd, prot, flags, offset, src, &m);
+	(void)s, (void)p;
+	/* Nothing has to be told apart from what the kernel does: the guest gets its memory itself. */
+	if (!fd_is_ours(fd) && kernel_shared_is_kind(t->proc->fds, fd, src->path, sizeof(src->path))) {
+		src->fd = fd;
+		src->offset = offset;
+		return 0;
+	}
+	return live_map_file(t, fd, prot, flags, offset, len, src, &m);
 }
 
 static int plain_image_file(struct session *s, struct exec_params *x, unsigned index, const char *path)

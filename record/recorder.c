@@ -16,6 +16,7 @@
 #include "record/sched.h"
 #include "record/thread.h"
 #include "syscall-emu/clone.h"
+#include "syscall-emu/kernel_shared.h"
 #include "syscall-emu/signal_host.h"
 #include "trace/tracedir.h"
 #include "vmm/cleanup.h"
@@ -259,6 +260,45 @@ static int recorder_thread_ended(struct session *s, struct task *t, struct task 
 	return live_thread_ended(s, t, next);
 }
 
+/* What the kernel has written to memory it shares with the guest is due at a place like this. */
+static bool wants_refresh(const struct task *t)
+{
+	return kernel_shared_age(t->proc) >= SCHED_SLICE_NS;
+}
+
+struct refreshed {
+	unsigned n, cap;
+	struct { uint64_t addr, len; } *piece;
+};
+
+static void note_piece(void *arg, uint64_t addr, uint64_t len)
+{
+	struct refreshed *f = arg;
+
+	if (f->n == f->cap) {
+		f->cap = f->cap ? 2 * f->cap : 64;
+		f->piece = reallocarray(f->piece, f->cap, sizeof(*f->piece));
+		if (!f->piece)
+			abort();
+	}
+	f->piece[f->n].addr = addr;
+	f->piece[f->n++].len = len;
+}
+
+/* ev with what has changed in such memory up to now. */
+static void log_refreshed(struct recorder *r, struct task *t, struct event *ev)
+{
+	struct refreshed f = { 0 };
+
+	kernel_shared_refresh(t, note_piece, &f);
+	for (unsigned i = 0; i < f.n; i++)
+		ev->ndata += ring_data_count(f.piece[i].len);
+	log_event(r, ev);
+	for (unsigned i = 0; i < f.n; i++)
+		log_bytes(r, f.piece[i].addr, (const void *)(uintptr_t)f.piece[i].addr, f.piece[i].len, DATA_MEMORY);
+	free(f.piece);
+}
+
 static int recorder_preempt(struct session *s, struct task *t, bool point)
 {
 	struct recorder *r = recorder_of(s);
@@ -266,8 +306,12 @@ static int recorder_preempt(struct session *s, struct task *t, bool point)
 	const struct exec_point *p = point ? stop_landing(r, t) : NULL;
 	unsigned char annex[POINT_ENCODED_MAX];
 	struct task *before;
+	bool gives_way;
 
-	if ((point && !p) || !sched_wants_switch(t))
+	if (point && !p)
+		return 0;
+	gives_way = sched_wants_switch(t);
+	if (!gives_way && !(point && wants_refresh(t)))
 		return 0;
 	if (p) {
 		ev.flags = REC_F_POINT;
@@ -276,7 +320,9 @@ static int recorder_preempt(struct session *s, struct task *t, bool point)
 	} else {
 		stop_landing(r, t);
 	}
-	log_event(r, &ev);
+	log_refreshed(r, t, &ev);
+	if (!gives_way)
+		return 0;
 	before = sched_yield_baton(t);
 	if (before)
 		log_blocked(r, before);
@@ -287,9 +333,13 @@ static int recorder_resume(struct session *s, struct task *t)
 {
 	struct recorder *r = recorder_of(s);
 
-	if (!sched_asked(t) || r->landing.phase != LANDING_IDLE)
+	if (r->landing.phase != LANDING_IDLE)
 		return 0;
 	r->landing.timer = &recorded_of(t)->timer;
+	if (kernel_shared_age(t->proc))
+		landing_tick(&r->landing, SCHED_SLICE_NS);
+	if (!sched_asked(t))
+		return 0;
 	return landing_kicked(&r->landing, t, true);
 }
 
@@ -301,7 +351,7 @@ static int recorder_kicked(struct session *s, struct task *t)
 	if (rc)
 		return rc;
 	r->landing.timer = &recorded_of(t)->timer;
-	return landing_kicked(&r->landing, t, t->pending || sched_asked(t));
+	return landing_kicked(&r->landing, t, t->pending || sched_asked(t) || wants_refresh(t));
 }
 
 static int recorder_landed(struct session *s, struct task *t)
@@ -315,12 +365,11 @@ static int recorder_map_file(struct session *s, struct task *t, struct plan *p, 
 	struct recorder *r = recorder_of(s);
 	unsigned char annex[FILE_MAP_ANNEX_MAX];
 	struct file_map m = { 0 };
-	int rc = live_map_file(fd, prot, flags, offset, src, &m);
+	int rc = live_map_file(t, fd, prot, flags, offset, len, src, &m);
 
-	(void)t, (void)len;
 	if (rc < 0)
 		return rc;
-	if (m.kind != FILE_MAP_ZERO && !r->cut) {
+	if (m.kind != FILE_MAP_ZERO && m.kind != FILE_MAP_KERNEL && !r->cut) {
 		rc = files_add(r->link.files, fd, &m.ref);
 		if (rc == -ENOSPC || rc == -EDQUOT)
 			ring_stop(r->link.ring); /* the next event finds out; the program goes on */

@@ -480,6 +480,11 @@ static int replayer_map_file(struct session *s, struct task *t, struct plan *p, 
 	(void)t, (void)fd, (void)prot, (void)flags, (void)len;
 	if (rc < 0)
 		return divergence(&r->ev, "a file mapping without a usable file reference");
+	if (m.kind == FILE_MAP_KERNEL) {
+		src->kernel = true;
+		memcpy(src->path, m.path, sizeof(src->path));
+		return 0;
+	}
 	src->shared_copy = m.kind == FILE_MAP_SHARED;
 	src->fd = m.kind == FILE_MAP_ZERO ? open("/dev/zero", O_RDWR | O_CLOEXEC) : files_get(r->files, &m.ref, 1);
 	if (src->fd < 0)
@@ -501,7 +506,7 @@ static int replayer_map_file(struct session *s, struct task *t, struct plan *p, 
 static void replayer_map_done(struct session *s, struct map_source *src)
 {
 	(void)s;
-	if (!src->shared_copy)
+	if (!src->shared_copy && !src->kernel)
 		close(src->fd);
 }
 

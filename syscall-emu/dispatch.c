@@ -2,6 +2,7 @@
 #include <errno.h>
 
 #include "syscall-emu/fd.h"
+#include "syscall-emu/kernel_shared.h"
 #include "syscall-emu/session.h"
 
 /* A descriptor of ours does not exist for the guest, whatever the call. */
@@ -33,6 +34,7 @@ int64_t syscall_perform(struct task *t, const struct sys_desc *desc)
 	struct plan *p = &t->plan;
 	int64_t ret;
 
+	kernel_shared_push(t);
 	if (!desc)
 		ret = syscall_generic(t, p);
 	else if (desc->emulate)
@@ -43,5 +45,8 @@ int64_t syscall_perform(struct task *t, const struct sys_desc *desc)
 		return ret;
 	if (desc && desc->post)
 		ret = desc->post(t, p, ret);
-	return plan_finish(p, t, ret);
+	ret = plan_finish(p, t, ret);
+	if (!t->newborn && !t->dead) /* nothing of this call is logged for a newborn */
+		kernel_shared_pull(t, p);
+	return ret;
 }

@@ -33,7 +33,7 @@ int file_map_decode(const void *annex, uint32_t len, struct file_map *m)
 	if (!annex || len < sizeof(w))
 		return -EBADMSG;
 	memcpy(&w, annex, sizeof(w));
-	if (w.kind > FILE_MAP_ZERO || w.path_len >= sizeof(m->path) || len != sizeof(w) + w.path_len)
+	if (w.kind > FILE_MAP_KERNEL || w.path_len >= sizeof(m->path) || len != sizeof(w) + w.path_len)
 		return -EBADMSG;
 	m->kind = w.kind;
 	m->ref = (struct file_ref){ { w.hash[0], w.hash[1] }, w.size };

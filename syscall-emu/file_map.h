@@ -10,7 +10,8 @@
 enum file_map_kind {
 	FILE_MAP_PRIVATE, /* replay maps the stored copy */
 	FILE_MAP_SHARED,  /* replay maps a memfd that stands for the file, refreshed with the stored copy */
-	FILE_MAP_ZERO     /* /dev/zero: no content */
+	FILE_MAP_ZERO,    /* /dev/zero: no content */
+	FILE_MAP_KERNEL   /* memory the kernel writes (kernel_shared.h): what it held comes with the events */
 };
 
 struct file_map {

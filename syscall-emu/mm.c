@@ -137,6 +137,9 @@ static void describe(struct mm *mm, const struct mm_request *r, struct vma *v)
 	v->flags = (r->flags & KEPT_FLAGS & ~(MAP_SHARED | MAP_PRIVATE)) | (shared ? MAP_SHARED : MAP_PRIVATE);
 	v->may = ceiling(r);
 	v->account = !shared && !(r->flags & MAP_NORESERVE) && (r->prot & PROT_WRITE);
+	v->kernel = r->kernel;
+	if (r->kernel)
+		v->may = v->prot;
 	if (r->name)
 		v->name = (char *)r->name; /* set_prepare() copies */
 	if (r->src) {

@@ -21,6 +21,7 @@ struct vma {
 	int segment;               /* System V segment + 1, or 0 */
 	bool account;              /* Linux charges it (VM_ACCOUNT): neighbours that differ here do not merge */
 	bool changed;              /* private file mapping whose file was written since */
+	int kernel;                /* shadow of memory the kernel writes (kernel_shared.h): which, from 1; else 0 */
 };
 
 struct mm_request {
@@ -28,6 +29,7 @@ struct mm_request {
 	int prot, flags;           /* as mmap(2); MAP_FIXED and MAP_FIXED_NOREPLACE understood */
 	const struct map_source *src; /* NULL: anonymous */
 	const char *name;          /* overrides src->path */
+	int kernel;                /* vma.kernel: anonymous memory that may later get no more rights than prot */
 };
 
 /* Reads /proc/self/maps once to find holes: VMM memory below GUEST_TOP. */

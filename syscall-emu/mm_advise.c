@@ -76,8 +76,11 @@ static int zap(struct mm *mm, const struct vma *v, uint64_t start, uint64_t end,
 
 static int advise_one(struct mm *mm, const struct vma *v, uint64_t start, uint64_t end, int advice)
 {
-	bool private_anon = vma_anon(v) && !(v->flags & MAP_SHARED);
+	bool private_anon = vma_anon(v) && !(v->flags & MAP_SHARED) && !v->kernel;
 
+	/* The shadow of memory whose content the kernel keeps. */
+	if (v->kernel && (kind_of(advice) == ADVICE_ZAP || kind_of(advice) == ADVICE_PUNCH))
+		return kind_of(advice) == ADVICE_ZAP ? 0 : -EINVAL;
 	switch (kind_of(advice)) {
 	case ADVICE_TUNE:
 		host_advise(start, end, advice);

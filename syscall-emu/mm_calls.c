@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include "syscall-emu/kernel_shared.h"
 #include "syscall-emu/mm_int.h"
 
 #ifndef MLOCK_ONFAULT
@@ -17,6 +18,23 @@ static struct mm *mm_of(const struct task *t)
 
 /* ---- mmap ---- */
 
+/* Private memory of the guest's that follows the kernel's, or on replay what was recorded of it. */
+static int64_t map_shadow(struct task *t, struct plan *p, struct mm_request *r, const struct map_source *src)
+{
+	struct mm *mm = mm_of(t);
+	int64_t ret;
+
+	r->flags = (r->flags & (MAP_FIXED | MAP_FIXED_NOREPLACE | MAP_32BIT)) | MAP_PRIVATE | MAP_ANONYMOUS;
+	r->kernel = src->window ? kernel_shared_id(src->window) : 1;
+	r->name = src->path;
+	ret = mm_map(mm, r);
+	if (ret < 0)
+		kernel_shared_drop(src->window);
+	else if (src->window)
+		kernel_shared_attach(t, p, src->window, (uint64_t)ret);
+	return ret;
+}
+
 static int64_t map_file(struct task *t, struct plan *p, struct mm_request *r)
 {
 	struct session *s = t->proc->sess;
@@ -26,8 +44,12 @@ static int64_t map_file(struct task *t, struct plan *p, struct mm_request *r)
 
 	if (rc < 0)
 		return rc;
-	r->src = &src;
-	ret = mm_map(mm_of(t), r);
+	if (src.kernel)
+		ret = map_shadow(t, p, r, &src);
+	else {
+		r->src = &src;
+		ret = mm_map(mm_of(t), r);
+	}
 	s->ops->map_done(s, &src);
 	return ret;
 }

@@ -1,6 +1,7 @@
 /* The address space after a fork. Contract: mm_reborn in mm.h. */
 #include <string.h>
 
+#include "syscall-emu/kernel_shared.h"
 #include "syscall-emu/mm_int.h"
 
 #define STACK_BELOW 0x2000u /* filled around the stack pointer: what the next calls and returns touch */
@@ -19,11 +20,25 @@ static void fill_stack(struct mm *mm, uint64_t sp)
 	vm_allow(mm->vm, start, end - start, v->prot, false);
 }
 
+/* What Linux does not give to a child: rings of perf events. */
+static void drop_private(struct mm *mm)
+{
+	for (size_t i = mm->n; i-- > 0;) {
+		const struct vma *v = mm->v[i];
+
+		if (!kernel_shared_not_inherited(v))
+			continue;
+		kernel_shared_forget(mm->proc, v->kernel);
+		mm_unmap(mm, v->start, v->end - v->start);
+	}
+}
+
 int mm_reborn(struct mm *mm, struct vm *vm, uint64_t sp)
 {
 	mm->vm = vm;
 	memset(mm->stream, 0, sizeof(mm->stream));
 	mm->again = 0;
+	drop_private(mm);
 	for (size_t i = 0; i < mm->n; i++)
 		fill_new(mm, mm->v[i], mm->v[i]->start, mm->v[i]->end);
 	fill_stack(mm, sp);

@@ -150,7 +150,7 @@ static int check_target(const struct mm *mm, uint64_t old, uint64_t old_len, uin
 
 static int check_source(const struct vma *v, uint64_t old, uint64_t old_len, uint64_t new_len, unsigned flags)
 {
-	if (!v)
+	if (!v || (v->kernel && new_len > old_len)) /* memory of the kernel's does not grow */
 		return -EFAULT;
 	if (!old_len && !(v->flags & MAP_SHARED))
 		return -EINVAL;

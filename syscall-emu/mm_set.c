@@ -133,7 +133,7 @@ static int split_at(struct mm *mm, uint64_t addr)
 	if (!high)
 		return -ENOMEM;
 	low = mm->v[i];
-	if (!vma_anon(low) || (low->flags & MAP_SHARED))
+	if (!vma_anon(low) || (low->flags & MAP_SHARED) || low->kernel)
 		high->offset += addr - low->start;
 	high->start = low->end = addr;
 	place(mm, i + 1, high);
@@ -161,7 +161,7 @@ static bool mergeable(const struct vma *a, const struct vma *b)
 	if (a->end != b->start || a->prot != b->prot || a->flags != b->flags || a->dev != b->dev || a->ino != b->ino ||
 	    a->may != b->may || a->segment != b->segment || a->account != b->account)
 		return false;
-	if (a->segment)
+	if (a->segment || a->kernel || b->kernel)
 		return false;
 	if (object && a->offset + (a->end - a->start) != b->offset)
 		return false;

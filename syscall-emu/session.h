@@ -20,6 +20,8 @@ struct map_source {
 	char path[4096];        /* name shown in /proc/self/maps */
 	uint64_t dev, ino;
 	bool shared_copy;       /* replay: fd is a memfd standing for a shared file */
+	bool kernel;            /* memory the kernel writes: no file; window is NULL on replay */
+	struct kernel_window *window; /* kernel_shared.h; for who maps it to attach or drop */
 };
 
 enum { TASK_DEAD = 1, TASK_SIGNAL = 2 };

@@ -42,6 +42,7 @@ struct process {
 	struct vm *vm;
 	struct mm *mm;                    /* syscall-emu/mm.h */
 	struct fdtable *fds;              /* syscall-emu/fd.h */
+	struct kernel_shared *shared;     /* kernel_shared.h; live sessions, NULL until first used */
 	pid_t pid;                        /* as the guest sees it: on replay, the recorded one */
 	char exe[4096];                   /* what /proc/self/exe reads */
 	char comm[16];
