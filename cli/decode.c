@@ -1,10 +1,12 @@
 /* System calls as text. Contract: decode.h. */
+#include <asm/unistd_64.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <string.h>
 
 #include "cli/decode.h"
+#include "syscall-emu/bpf_abi.h"
 #include "syscall-emu/names_sets.h"
 
 #define PATH_SHOWN 4096
@@ -44,6 +46,8 @@ unsigned decode_nargs(const struct call *c)
 {
 	unsigned n = c->row ? c->row->nargs : 6;
 
+	if (c->row && c->nr == __NR_bpf && !(c->arg[0] & CMD_COMMON_ATTRS))
+		return 3; /* the others mean nothing */
 	return c->row && n && mode_unused(c, n - 1) ? n - 1 : n;
 }
 

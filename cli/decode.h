@@ -22,6 +22,11 @@ struct call {
 };
 
 void decode_call(struct call *c, const struct event *ev, const struct memory *mem);
+/*
+ * Text of several lines that a call gave (a verifier's log), each on a line of its own behind a prefix; nothing for most
+ * calls. Each line begins with its newline: it goes behind the call's own.
+ */
+void decode_text(FILE *out, const struct call *c);
 void decode_name(FILE *out, const struct call *c);        /* "openat", "syscall_0x1f4" */
 unsigned decode_nargs(const struct call *c);
 void decode_arg(FILE *out, const struct call *c, unsigned i);
@@ -38,5 +43,6 @@ void decode_address(FILE *out, uint64_t addr);            /* "NULL", "0x7f..." *
 
 /* Objects with a form of their own (decode_struct.c): true when the one that argument i points to was shown. */
 bool decode_object(FILE *out, const struct call *c, unsigned i);
+bool decode_bpf(FILE *out, const struct call *c, unsigned i); /* decode_bpf.c: for decode_object() */
 
 #endif

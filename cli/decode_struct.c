@@ -1,6 +1,7 @@
 /* Objects that have a form of their own. Contract: decode.h; layouts are the kernel's. */
 #include <arpa/inet.h>
 #include <asm/statfs.h>
+#include <asm/unistd_64.h>
 #include <inttypes.h>
 #include <linux/un.h>
 #include <net/if.h>
@@ -478,6 +479,8 @@ static bool is_call(const char *row, const char *name)
 
 bool decode_object(FILE *out, const struct call *c, unsigned i)
 {
+	if (c->nr == __NR_bpf && c->variant)
+		return decode_bpf(out, c, i);
 	for (size_t k = 0; k < sizeof(objects) / sizeof(objects[0]); k++)
 		if (objects[k].arg == i && is_call(c->row->name, objects[k].call))
 			return objects[k].fn(out, c, i);

@@ -98,6 +98,7 @@ static void print_call(FILE *out, const struct event *ev, const struct memory *m
 	}
 	fputs(") = ", out);
 	decode_result(out, &c);
+	decode_text(out, &c);
 }
 
 static void print_event(FILE *out, const struct event *ev, const struct memory *mem)

@@ -8,12 +8,12 @@ void inputs_take(struct inputs *in, const struct plan *p)
 	in->n = in->used = 0;
 	for (uint32_t i = 0; i < p->nregions && in->n < INPUT_PIECES; i++) {
 		const struct plan_region *g = &p->region[i];
-		uint64_t len = g->cap;
+		uint64_t len = g->cap, most = g->copy && !(g->mem->flags & MEM_ARRAY) ? INPUT_OBJECT : INPUT_HEAD;
 
 		if (!(g->mem->dir & MEM_IN) || !g->addr || !len)
 			continue;
-		if (g->mem->cap.op != LEN_CSTR && len > INPUT_HEAD)
-			len = INPUT_HEAD;
+		if (g->mem->cap.op != LEN_CSTR && len > most)
+			len = most;
 		if (len > INPUT_BYTES - in->used)
 			continue;
 		if (g->copy)

@@ -11,7 +11,7 @@ libsandrec_a_SOURCES += %D%/generic.c %D%/guest_mem.c %D%/lookup.c %D%/plan.c %D
 	%D%/rows.h %D%/rows_len.c %D%/sysdesc.h %D%/table_admin.c %D%/table_attr.c %D%/table_file.c %D%/table_io.c \
 	%D%/table_ipc.c %D%/table_mm.c %D%/table_mount.c %D%/table_net.c %D%/table_poll.c %D%/table_process.c \
 	%D%/table_sched.c %D%/table_signal.c %D%/table_time.c
-libsandrec_a_SOURCES += %D%/names.c %D%/names.h %D%/names_data.h %D%/names_file.c %D%/names_ipc.c %D%/names_mm.c \
+libsandrec_a_SOURCES += %D%/names.c %D%/names.h %D%/names_bpf.c %D%/names_data.h %D%/names_file.c %D%/names_ipc.c %D%/names_mm.c \
 	%D%/names_net.c %D%/names_process.c %D%/names_sets.h %D%/names_signal.c %D%/names_time.c
 libsandrec_a_SOURCES += %D%/mm.c %D%/mm.h %D%/mm_advise.c %D%/mm_calls.c %D%/mm_file.c %D%/mm_fill.c %D%/mm_int.h \
 	%D%/mm_maps.c %D%/mm_remap.c %D%/mm_set.c %D%/mm_shm.c %D%/mm_space.c

@@ -18,6 +18,10 @@ extern const struct sys_names names_open_flags, names_file_mode /* octal bits wi
 	names_epoll_events /* flags */, names_poll_events /* flags */, names_fanotify_flags, names_fs_magic,
 	names_openat2_resolve /* flags */;
 
+/* names_bpf.c */
+extern const struct sys_names names_bpf_map_type, names_bpf_prog_type, names_bpf_attach_type, names_bpf_elem_flags /* values */,
+	names_bpf_map_flags, names_bpf_prog_flags;
+
 /* names_mm.c */
 extern const struct sys_names names_prot /* flags */, names_mmap_flags, names_mremap_flags, names_madvise,
 	names_msync_flags, names_mlock_flags, names_mlockall_flags, names_mpol, names_mpol_flags, names_membarrier,

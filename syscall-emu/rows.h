@@ -101,6 +101,7 @@ ROWS(admin);   /* the machine; what is refused */
 #define KERNEL_IOV_MAX 1024
 len_fn len_iovec_args;  /* more than IOV_MAX is EINVAL */
 len_fn len_iovec_piece; /* iov_len of the parent; negative is EINVAL */
+len_fn len_perf_attr;   /* a perf_event_attr says how long it is */
 len_fn len_bitmap;      /* a node mask: argument m->arg + 1 is one more than its bits */
 #define IOV_PIECES(d) MEM({ .dir = (d), .off = 0, .cap = LENFN(len_iovec_piece) })
 #define IOVEC(a, d, ...) \

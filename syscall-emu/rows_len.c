@@ -31,3 +31,14 @@ int64_t len_bitmap(struct task *t, const struct plan *p, const struct sys_mem *m
 		return 0;
 	return bits > 4096 * 8 ? -EINVAL : (int64_t)((bits - 1 + 63) / 64 * 8);
 }
+
+/* A perf_event_attr says itself how long it is (second word); 0 stands for the first version's 64 bytes. */
+int64_t len_perf_attr(struct task *t, const struct plan *p, const struct sys_mem *m, uint64_t parent, int64_t ret)
+{
+	uint32_t size;
+
+	(void)t, (void)parent, (void)ret;
+	if (guest_read(&size, p->arg[m->arg] + 4, sizeof(size)) < 0)
+		return 8;
+	return size < 64 ? 64 : size > 4096 ? 4096 : (int64_t)size;
+}

@@ -11,18 +11,6 @@
 #define AIO REFUSED(ENOSYS, "writes guest memory on its own; programs fall back")
 #define LANDLOCK REFUSED(EOPNOTSUPP, "would confine the recorder too; as on a kernel that has it turned off")
 
-/* A perf_event_attr says itself how long it is (second word); 0 stands for the first version's 64 bytes. */
-static int64_t len_perf_attr(struct task *t, const struct plan *p, const struct sys_mem *m, uint64_t parent,
-			     int64_t ret)
-{
-	uint32_t size;
-
-	(void)t, (void)parent, (void)ret;
-	if (guest_read(&size, p->arg[m->arg] + 4, sizeof(size)) < 0)
-		return 8;
-	return size < 64 ? 64 : size > 4096 ? 4096 : (int64_t)size;
-}
-
 const struct sys_desc sys_rows_admin[] = {
 	{ CALL(uname), .nargs = 1, .arg = { A_PTR }, ZERO, .mem = MEM(OUT(0, SZ(390))) },
 	{ CALL(sysinfo), .nargs = 1, .arg = { A_PTR }, ZERO, .mem = MEM(OUT(0, SZ(112))) },
@@ -44,7 +32,6 @@ const struct sys_desc sys_rows_admin[] = {
 	{ CALL(lsm_list_modules), .nargs = 3, .arg = { A_PTR, A_PTR, A_FLAGS },
 	  .mem = MEM(OUTG(0, DEREF(1, 4), RETX(8)), INOUT_ALWAYS(1, SZ(4))) },
 	{ CALL(perf_event_open), .nargs = 5, .arg = { A_PTR, A_PID, A_INT, A_FD, A_FLAGS }, .ret = RET_FD,
-	  .level = LEVEL_PARTIAL, .note = "reading counters; its ring cannot be mapped",
 	  .mem = MEM({ .dir = MEM_INOUT, .arg = 0, .flags = MEM_ON_ERROR, .cap = LENFN(len_perf_attr) }) },
 	{ CALL(bpf), .nargs = 5, .arg = { A_CMD, A_ADDR, A_UINT, A_ADDR, A_UINT }, .level = LEVEL_GENERIC,
 	  .sel_ignore = BPF_VARIANT_IGNORE, VARIANTS_OF(bpf) },

@@ -80,6 +80,13 @@ static uint32_t count_at(const struct plan *p, unsigned offset)
 	return guest_read(&n, p->arg[2] + offset, sizeof(n)) < 0 ? 0 : n;
 }
 
+/* struct perf_event_query_bpf: room for so many ids behind two counts. */
+static int64_t len_perf_query(struct task *t, const struct plan *p, const struct sys_mem *m, uint64_t parent, int64_t ret)
+{
+	(void)t, (void)m, (void)parent, (void)ret;
+	return (int64_t)sizeof(struct perf_event_query_bpf) + 4 * (int64_t)count_at(p, 0);
+}
+
 static int64_t len_fiemap(struct task *t, const struct plan *p, const struct sys_mem *m, uint64_t parent, int64_t ret)
 {
 	uint32_t n = count_at(p, offsetof(struct fiemap, fm_extent_count));
@@ -480,6 +487,9 @@ const struct sys_desc ioctl_variants[] = {
 	IO_OUT(PERF_EVENT_IOC_ID, 8),
 	IO_FD(PERF_EVENT_IOC_SET_BPF),
 	IO_INT(PERF_EVENT_IOC_PAUSE_OUTPUT),
+	{ COMMAND(PERF_EVENT_IOC_QUERY_BPF, A_PTR),
+	  .mem = MEM({ .dir = MEM_INOUT, .arg = 2, .flags = MEM_ON_ERROR, .cap = LENFN(len_perf_query) }) },
+	{ COMMAND(PERF_EVENT_IOC_MODIFY_ATTRIBUTES, A_PTR), .mem = MEM(IN(2, LENFN(len_perf_attr))) },
 	IO_NEW(NS_GET_USERNS),
 	IO_NEW(NS_GET_PARENT),
 	IO_NONE(NS_GET_NSTYPE),

@@ -6,6 +6,7 @@
 #   setup    a function or command, run in the new empty work directory before the native and before the recorded run
 #   input    file given as standard input (default: /dev/null)
 #   seconds  time limit of each run (default: 60)
+#   under    a command that replays are run by, as an array (default: none)
 
 : "${top_builddir:=$PWD}" "${top_srcdir:=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)}"
 : "${SANDREC:=$top_builddir/sandrec}" "${SANDREC_BUILT_SANITIZERS:=no}"
@@ -17,7 +18,7 @@ PATH=/usr/sbin:/usr/bin:/sbin:/bin:$PATH
 unset MAKEFLAGS MAKELEVEL MFLAGS
 
 tests_run=0 tests_failed=0
-setup=: input=/dev/null seconds=60
+setup=: input=/dev/null seconds=60 under=()
 
 T=$(mktemp -d "${TMPDIR:-/var/tmp}/sandrec-test.XXXXXX") || exit 99
 work=$T/work # where the programs run: removed and made again for each run, so that paths in outputs agree
@@ -95,9 +96,9 @@ run_recorded() {
 # Replays where nothing of the recording is left: the work directory is gone, the place and the environment are others.
 run_replays() {
 	mv "$work" "$T/gone" && mkdir -p "$T/elsewhere" || return 1
-	cd / && limited "$T/replay1" "$SANDREC" replay "$T/trace" </dev/null
+	cd / && limited "$T/replay1" "${under[@]}" "$SANDREC" replay "$T/trace" </dev/null
 	cd "$T/elsewhere" && limited "$T/replay2" env -i PATH=/nowhere TZ=Asia/Tokyo LANG=xx HOME=/nowhere \
-		"$SANDREC" replay "$T/trace" </dev/null
+		"${under[@]}" "$SANDREC" replay "$T/trace" </dev/null
 	cd "$T" || return 1
 }
 

@@ -7,7 +7,7 @@ check_PROGRAMS += $(unit_tests)
 TESTS += $(unit_tests)
 endif
 
-shell_tests += %D%/guest.sh %D%/signals.sh %D%/programs.sh %D%/errors.sh %D%/kill.sh %D%/trees.sh %D%/async.sh %D%/patch.sh %D%/bpf.sh
+shell_tests += %D%/guest.sh %D%/signals.sh %D%/programs.sh %D%/errors.sh %D%/kill.sh %D%/trees.sh %D%/async.sh %D%/patch.sh %D%/bpf.sh %D%/bpf_tools.sh
 EXTRA_DIST += $(sort $(wildcard $(srcdir)/%D%/unit/*.h))
 EXTRA_DIST += %D%/check-hosts.sh %D%/check-hosts-job.sh %D%/tools/pty_session.py
 

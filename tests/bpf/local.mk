@@ -4,7 +4,7 @@ bpf_headers := $(sort $(wildcard $(srcdir)/%D%/*.h))
 bpf_programs = $(patsubst $(srcdir)/%D%/%.c,%D%/bin/%,$(bpf_sources))
 
 check_DATA += $(bpf_programs)
-EXTRA_DIST += $(bpf_sources) $(bpf_headers)
+EXTRA_DIST += $(bpf_sources) $(bpf_headers) %D%/libbpf/everything.c %D%/libbpf/everything.bpf.c
 
 %D%/bin/%: $(srcdir)/%D%/%.c $(bpf_headers) $(guest_headers)
 	$(AM_V_CC)$(MKDIR_P) %D%/bin && $(CC) $(guest_cflags) -fPIE -pie -o $@ $<

@@ -11,6 +11,7 @@
 #include <sys/uio.h>
 
 #include "cli/decode.h"
+#include "syscall-emu/bpf_abi.h"
 
 static struct memory mem;
 static char *text;
@@ -57,6 +58,40 @@ static const char *show(uint64_t nr, int64_t result, uint64_t a0, uint64_t a1, u
 	ev.regs.r10 = a3;
 	return show_event(&ev);
 }
+
+START_TEST(test_bpf)
+{
+	struct attr_prog_load load = { .prog_type = 6, .insn_cnt = 2, .license = 0x3000, .log_level = 1, .log_size = 64, .log_buf = 0x4000,
+				       .prog_name = "drop" };
+	struct attr_elem elem = { .map_fd = 5, .key = 0x5000, .value = 0x6000, .flags = 1 };
+	struct attr_batch batch = { .map_fd = 5, .count = 9 };
+	uint32_t size = 20, count = 4;
+
+	recorded(0x1000, DATA_INPUT, &load, sizeof(load));
+	recorded(0x3000, DATA_INPUT, "GPL", 4);
+	recorded(0x1000 + offsetof(struct attr_prog_load, log_true_size), DATA_MEMORY, &size, 4);
+	ck_assert_str_eq(show(__NR_bpf, -EINVAL, CMD_PROG_LOAD, 0x1000, 144, 0),
+			 "bpf(BPF_PROG_LOAD, {prog_type=BPF_PROG_TYPE_XDP, prog_name=\"drop\", insn_cnt=2, license=\"GPL\", log_level=1, "
+			 "log_size=64, log_true_size=0 => 20}, 144) = -1 EINVAL (Invalid argument)");
+	memory_free(&mem);
+	recorded(0x1000, DATA_INPUT, &elem, sizeof(elem));
+	recorded(0x5000, DATA_INPUT, "\1\0\0\0", 4);
+	recorded(0x6000, DATA_INPUT, "abc", 4);
+	ck_assert_str_eq(show(__NR_bpf, 0, CMD_MAP_UPDATE_ELEM, 0x1000, 32, 0),
+			 "bpf(BPF_MAP_UPDATE_ELEM, {map_fd=5, key=\"\\1\\0\\0\\0\", value=\"abc\\0\", flags=BPF_NOEXIST}, 32) = 0");
+	/* An attr cut short has no more fields than fit. */
+	ck_assert_str_eq(show(__NR_bpf, 0, CMD_MAP_DELETE_ELEM, 0x1000, 8, 0), "bpf(BPF_MAP_DELETE_ELEM, {map_fd=5}, 8) = 0");
+	memory_free(&mem);
+	recorded(0x1000, DATA_INPUT, &batch, sizeof(batch));
+	recorded(0x1000 + offsetof(struct attr_batch, count), DATA_MEMORY, &count, 4);
+	ck_assert_str_eq(show(__NR_bpf, 0, CMD_MAP_DELETE_BATCH, 0x1000, 56, 0),
+			 "bpf(BPF_MAP_DELETE_BATCH, {map_fd=5, count=9 => 4}, 56) = 0");
+	/* Nothing recorded, and no command of this number. */
+	memory_free(&mem);
+	ck_assert_str_eq(show(__NR_bpf, 3, CMD_MAP_CREATE, 0x1000, 40, 0), "bpf(BPF_MAP_CREATE, 0x1000, 40) = 3");
+	ck_assert_str_eq(show(__NR_bpf, -EINVAL, 200, 0x1000, 300, 0), "bpf(0xc8, 0x1000, 300) = -1 EINVAL (Invalid argument)");
+}
+END_TEST
 
 START_TEST(paths_flags_errors)
 {
@@ -216,6 +251,7 @@ int main(void)
 
 	tcase_add_checked_fixture(t, setup, NULL);
 	tcase_set_timeout(t, 60);
+	tcase_add_test(t, test_bpf);
 	tcase_add_test(t, paths_flags_errors);
 	tcase_add_test(t, buffers);
 	tcase_add_test(t, objects);
