@@ -20,6 +20,8 @@ enum exit_status {
 int cmd_handover(int argc, char **argv); /* internal */
 int cmd_run(int argc, char **argv);
 int cmd_replay(int argc, char **argv);
+int cmd_gdb(int argc, char **argv);
+int cmd_serve(int argc, char **argv);
 int cmd_dump(int argc, char **argv);
 int cmd_ls(int argc, char **argv);
 int cmd_ps(int argc, char **argv);

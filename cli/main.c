@@ -19,6 +19,8 @@ static const struct {
 } commands[] = {
 	{ "run", cmd_run, true, "run a program in a virtual machine and record it" },
 	{ "replay", cmd_replay, true, "run a recording again, exactly" },
+	{ "gdb", cmd_gdb, true, "debug a recording, forwards and backwards" },
+	{ "serve", cmd_serve, true, "let debuggers connect to a recording" },
 	{ "dump", cmd_dump, false, "print a recording as text or JSON" },
 	{ "ls", cmd_ls, false, "list recordings" },
 	{ "ps", cmd_ps, false, "list the processes of a recording" },

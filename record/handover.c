@@ -101,8 +101,8 @@ int handover_exec(struct handover *h, const struct exec_request *q)
 		fd_hidden_close(fd);
 		return rc;
 	}
-	const int kept[] = { fd, h->kvm.fd, h->program_fd, h->dir_fd, h->control_fd, h->shared_fd, h->fds.saved[1],
-			     h->fds.saved[2] };
+	const int kept[] = { fd, h->kvm.fd, h->program_fd, h->dir_fd, h->control_fd, h->shared_fd, h->debug_fd,
+			     h->fds.saved[1], h->fds.saved[2] };
 
 	for (unsigned i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
 		inherit(kept[i]);
@@ -168,7 +168,7 @@ void handover_fill(struct handover *h, const struct task *t)
 	memset(h, 0, sizeof(*h));
 	h->kvm = *p->kvm;
 	h->cpu = *vm_cpu(p->vm);
-	h->dir_fd = h->control_fd = h->shared_fd = h->program_fd = -1;
+	h->dir_fd = h->control_fd = h->shared_fd = h->debug_fd = h->program_fd = -1;
 	h->mask = t->mask;
 	h->self = process_self;
 	for (int sig = 1; sig <= 64; sig++)

@@ -21,6 +21,8 @@ struct handover {
 	struct fdtable_state fds;
 	int program_fd;            /* the file to execute */
 	int dir_fd, control_fd, shared_fd; /* trace directory, collector.h, tree.h; -1 when there is none */
+	int debug_fd;              /* replay/debuggee.h; -1 when there is none */
+	pid_t debug_pid;
 	uint64_t mask, ignored;    /* the guest's signals */
 	struct process_self self;
 	uint64_t events;           /* in this process's stream so far */

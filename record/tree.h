@@ -33,6 +33,8 @@ struct tree {
 	/* replay: replay/progress.h */
 	uint64_t done, total, start_ns; /* events; total 0: nobody wants to know */
 	uint32_t drawn, midline, over;
+
+	uint64_t shown;   /* replay under a debugger: events whose output has been repeated, by whichever copy came first */
 };
 
 int tree_create(struct tree **out, int *fd); /* fd: hidden */

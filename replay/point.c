@@ -32,10 +32,21 @@ static int look(struct seek *k, struct task *t, const struct event *ev)
 	return TASK_SIGNAL;
 }
 
+int seek_condition(struct seek *k, const struct event *ev, struct tramp_cond *c)
+{
+	int rc = k->active ? 0 : begin(k, ev);
+
+	if (rc < 0)
+		return rc;
+	*c = (struct tramp_cond){ .regs = ev->regs, .first = k->point.changed, .nwords = k->point.nwords };
+	memcpy(c->word, k->point.word, sizeof(c->word));
+	return 0;
+}
+
 int seek_resume(struct seek *k, struct task *t, const struct event *ev)
 {
-	struct tramp_cond c = { .regs = ev->regs };
-	int rc = k->active ? 0 : begin(k, ev);
+	struct tramp_cond c;
+	int rc = seek_condition(k, ev, &c);
 
 	if (rc < 0 || landmark_armed(t))
 		return rc;
@@ -44,13 +55,19 @@ int seek_resume(struct seek *k, struct task *t, const struct event *ev)
 		if (rc)
 			return rc;
 	}
-	c.first = k->point.changed;
-	c.nwords = k->point.nwords;
-	memcpy(c.word, k->point.word, sizeof(c.word));
 	rc = landmark_arm(t, ev->regs.rip, &c);
 	if (rc < 0)
 		return divergence(ev, "cannot stop at rip %#" PRIx64 ", where the signal came: error %d", ev->regs.rip, -rc);
 	return 0;
+}
+
+int seek_look(struct seek *k, struct task *t, const struct event *ev)
+{
+	int rc = k->active ? 0 : begin(k, ev);
+
+	if (rc < 0 || t->regs->rip != ev->regs.rip)
+		return rc;
+	return look(k, t, ev);
 }
 
 int seek_hit(struct seek *k, struct task *t, const struct event *ev)

@@ -14,6 +14,10 @@ struct seek {
 
 /* ev, the next event, is a signal or a thread switch with REC_F_POINT. Results as of session_ops.resume and .landed. */
 int seek_resume(struct seek *k, struct task *t, const struct event *ev);
+/* What the guest is asked about the point of ev when it comes past. */
+int seek_condition(struct seek *k, const struct event *ev, struct tramp_cond *c);
+/* The same without arming anything: 0, or TASK_SIGNAL when the task stands there now. */
+int seek_look(struct seek *k, struct task *t, const struct event *ev);
 int seek_hit(struct seek *k, struct task *t, const struct event *ev);
 /* True when the task stands at the point; seeking is then over. */
 bool seek_end(struct seek *k);

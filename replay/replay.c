@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "record/handover.h"
+#include "replay/debuggee.h"
 #include "replay/divergence.h"
 #include "replay/only.h"
 #include "replay/progress.h"
@@ -60,6 +61,8 @@ static int run_guest(struct replayer *r, const struct job *j, struct replay_resu
 		rc = replayer_started(r, t);
 	if (rc == 0)
 		rc = task_loop(t);
+	if (rc < 0 && proc && j->link.debug && proc->pid == debuggee_pid(j->link.debug))
+		debuggee_failed(j->link.debug);
 	res->status = rc == 0 ? proc->wait_status : 0;
 	/* The child of a fork comes back here too, with a session of its own, when that has failed. */
 	if (rc < 0 && proc && proc->sess != replayer_session(r)) {
@@ -178,7 +181,12 @@ static int replay_first(int dirfd, const struct manifest *m, const struct replay
 	rc = find_only(j.link.dir, m, q->only, &j.link.tree->only, res);
 	if (rc < 0)
 		return rc;
-	progress_plan(j.link.dir, j.link.pid, j.link.tree);
+	if (q->debug)
+		rc = debuggee_create(q->debug, q->only, &j.link.debug);
+	else
+		progress_plan(j.link.dir, j.link.pid, j.link.tree);
+	if (rc < 0)
+		return failed(res, rc, "cannot set up the replay");
 	/* Processes whose parent ends come to this one, which waits for all. */
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	return replay_process(&j, res);
@@ -205,6 +213,15 @@ int replay_run(int dirfd, const struct replay_request *q, struct replay_result *
 	return replay_first(dirfd, &m, q, &kvm, res);
 }
 
+static int take_debugger(struct job *j, const struct handover *h)
+{
+	int sock = fd_hide(h->debug_fd), rc = sock < 0 ? sock : debuggee_create(sock, h->debug_pid, &j->link.debug);
+
+	if (rc == 0 && h->pid == h->debug_pid)
+		debuggee_executed(j->link.debug);
+	return rc;
+}
+
 int replay_resume(struct handover *h, struct replay_result *res)
 {
 	struct job j = {
@@ -229,6 +246,8 @@ int replay_resume(struct handover *h, struct replay_result *res)
 	j.link.dir = fd_hide(h->dir_fd);
 	j.link.shared = fd_hide(h->shared_fd);
 	rc = j.link.dir < 0 || j.link.shared < 0 ? -EMFILE : tree_open(j.link.shared, &j.link.tree);
+	if (rc == 0 && h->debug_fd >= 0)
+		rc = take_debugger(&j, h);
 	if (rc < 0)
 		return failed(res, rc, "cannot go on in a new program image");
 	return replay_process(&j, res);

@@ -12,6 +12,7 @@ struct handover;
 
 struct replay_request {
 	bool quiet_output; /* do not repeat the program's output */
+	int debug;         /* a socket to the debugger (debug.h) of the process `only`; 0: none */
 	int only;          /* replay this process alone (only.h); 0: all */
 };
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "record/handover.h"
+#include "replay/debuggee.h"
 #include "replay/divergence.h"
 #include "replay/only.h"
 #include "replay/point.h"
@@ -36,6 +37,7 @@ struct replayer {
 	bool peeked, exit_seen;
 	bool switched;         /* the thread that ran last has given way, or ended */
 	bool file_missing;     /* a recorded file cannot be used, which has been reported */
+	bool shown;            /* output of the event at hand is for people */
 	bool passed;           /* it has made the process that alone is wanted (only.h), and is not needed any more */
 	uint64_t done;
 	struct seek seek;      /* of the next event, a signal at an execution point */
@@ -61,10 +63,18 @@ static int peek(struct replayer *r)
 	return 1;
 }
 
+/* Non-NULL when t's process is the one that is debugged. */
+static struct debuggee *debugged(const struct replayer *r, const struct task *t)
+{
+	return debuggee_for(r->link.debug, t);
+}
+
 static void consume(struct replayer *r)
 {
 	r->peeked = false;
 	r->done++;
+	if (r->link.debug && r->link.pid == debuggee_pid(r->link.debug))
+		debuggee_done(r->link.debug, r->ev.index + 1, r->ev.type == REC_SYSCALL);
 	progress_event();
 }
 
@@ -102,9 +112,28 @@ static int expect(struct replayer *r, struct task *t, uint8_t type)
 
 /* ---- stops ---- */
 
+/* Is the next event at a point in a computation, which has to be sought? */
+static bool at_point(const struct event *ev)
+{
+	return (ev->type == REC_SIGNAL || ev->type == REC_SCHED) && ev->flags & REC_F_POINT;
+}
+
+static int seek_point(struct replayer *r, struct debuggee *d, struct task *t)
+{
+	struct tramp_cond c;
+	int rc = seek_condition(&r->seek, &r->ev, &c);
+
+	if (rc < 0)
+		return rc;
+	if (!d || debuggee_lets_seek(d, t, r->ev.regs.rip, &c))
+		return seek_resume(&r->seek, t, &r->ev);
+	return seek_look(&r->seek, t, &r->ev);
+}
+
 static int replayer_resume(struct session *s, struct task *t)
 {
 	struct replayer *r = replayer_of(s);
+	struct debuggee *d = debugged(r, t);
 	int rc;
 
 	if (r->passed)
@@ -112,10 +141,14 @@ static int replayer_resume(struct session *s, struct task *t)
 	rc = peek(r);
 	if (rc < 0 && rc != -ENODATA)
 		return damaged(r, rc);
-	if (rc == 1 && (r->ev.type == REC_SIGNAL || r->ev.type == REC_SCHED) && r->ev.flags & REC_F_POINT)
-		return seek_resume(&r->seek, t, &r->ev);
-	if (rc == 1 && r->ev.type != REC_EXIT)
-		return 0;
+	if (d)
+		debuggee_resume(d, t, rc == 1 && at_point(&r->ev) ? r->ev.regs.rip : 0);
+	if (t->proc->sess != s)
+		return 0; /* it has left the recording */
+	if (rc == 1 && r->ev.type != REC_EXIT) {
+		rc = at_point(&r->ev) ? seek_point(r, d, t) : 0;
+		return rc == 0 && d ? debuggee_enter(d, t) : rc;
+	}
 	/* Nothing visible follows: the program was killed here, or the recording was. */
 	if (rc == 1) {
 		t->wait_status = (int)r->ev.result;
@@ -152,7 +185,13 @@ static int repeat_output(void *arg, const void *bytes, uint64_t len)
 
 static bool repeats(const struct replayer *r, const struct task *t)
 {
-	return !r->link.quiet_output && only_shows(r->link.tree, t->proc->pid);
+	return !r->link.quiet_output && only_shows(r->link.tree, t->proc->pid) && r->shown;
+}
+
+/* Under a debugger the same output comes again and again: once is enough. */
+static bool show_output(struct replayer *r, const struct task *t)
+{
+	return !debugged(r, t) || debuggee_shows(&r->link.tree->shown, r->ev.index);
 }
 
 static int output_fd(uint8_t flags)
@@ -281,6 +320,8 @@ static int replayer_thread_ended(struct session *s, struct task *t, struct task 
 {
 	struct process *p = t->proc;
 
+	if (debugged(replayer_of(s), t))
+		debuggee_thread_ends(replayer_of(s)->link.debug, t);
 	thread_free(t);
 	*next = p->tasks;
 	replayer_of(s)->switched = true;
@@ -331,6 +372,14 @@ static bool done_again(const struct sys_desc *desc, int64_t result)
 	return desc->replay == REDO_FAILED || (desc->replay != INJECT && !is_error(result));
 }
 
+/* The debugger may want to look before the event happens. */
+static int announce(struct replayer *r, struct task *t, enum debuggee_event what, int nr, const siginfo_t *si)
+{
+	struct debuggee *d = debugged(r, t);
+
+	return d ? debuggee_event(d, t, what, nr, si) : 0;
+}
+
 static int replayer_syscall(struct session *s, struct task *t, const struct sys_desc *desc, int64_t *ret)
 {
 	struct replayer *r = replayer_of(s);
@@ -339,9 +388,12 @@ static int replayer_syscall(struct session *s, struct task *t, const struct sys_
 	int rc = expect(r, t, REC_SYSCALL), more;
 	int64_t turn;
 
+	if (rc == 0)
+		rc = announce(r, t, DEBUGGEE_SYSCALL, (int)t->regs->rax, NULL);
 	if (rc < 0)
 		return rc;
 	ev = r->ev;
+	r->shown = !(ev.flags & (REC_F_STDOUT | REC_F_STDERR)) || show_output(r, t);
 	*ret = ev.result;
 	syscall_prepare(t, desc); /* guest state only: what it refuses, the recording refused too */
 	if (ev.annex_len)
@@ -385,6 +437,9 @@ static int replayer_tsc(struct session *s, struct task *t, bool rdtscp, uint64_t
 	if (rdtscp != (r->ev.annex_len == sizeof(*aux)))
 		return divergence(&r->ev, "expected %s, found %s", r->ev.annex_len ? "rdtscp" : "rdtsc",
 				  rdtscp ? "rdtscp" : "rdtsc");
+	rc = announce(r, t, DEBUGGEE_OTHER, -1, NULL);
+	if (rc < 0)
+		return rc;
 	*tsc = (uint64_t)r->ev.result;
 	if (rdtscp)
 		memcpy(aux, r->ev.annex, sizeof(*aux));
@@ -408,8 +463,10 @@ static int replayer_fault(struct session *s, struct task *t, const siginfo_t *si
 	if (was.si_signo != si->si_signo || was.si_code != si->si_code || was.si_addr != si->si_addr)
 		return divergence(&r->ev, "expected signal %d code %d address %p, found signal %d code %d address %p",
 				  was.si_signo, was.si_code, was.si_addr, si->si_signo, si->si_code, si->si_addr);
-	consume(r);
-	return 0;
+	rc = announce(r, t, DEBUGGEE_SIGNAL, -1, si);
+	if (rc == 0)
+		consume(r);
+	return rc;
 }
 
 static int replayer_signal(struct session *s, struct task *t, bool after, siginfo_t *si)
@@ -431,8 +488,18 @@ static int replayer_signal(struct session *s, struct task *t, bool after, siginf
 	memcpy(si, r->ev.annex, sizeof(*si));
 	if (si->si_signo < 1 || si->si_signo > 64)
 		return divergence(&r->ev, "its signal number is %d", si->si_signo);
+	rc = announce(r, t, DEBUGGEE_SIGNAL, -1, si);
+	if (rc < 0)
+		return rc;
 	consume(r);
 	return 1;
+}
+
+static int replayer_stopped(struct session *s, struct task *t)
+{
+	struct debuggee *d = debugged(replayer_of(s), t);
+
+	return d ? debuggee_stopped(d, t) : 0;
 }
 
 static int replayer_kicked(struct session *s, struct task *t)
@@ -445,8 +512,9 @@ static int replayer_kicked(struct session *s, struct task *t)
 static int replayer_landed(struct session *s, struct task *t)
 {
 	struct replayer *r = replayer_of(s);
+	struct debuggee *d = debugged(r, t);
 
-	return seek_hit(&r->seek, t, &r->ev);
+	return d && debuggee_landed(d, t) ? 0 : seek_hit(&r->seek, t, &r->ev);
 }
 
 static int replayer_set_mask(struct session *s, struct task *t)
@@ -549,6 +617,8 @@ static int replayer_exited(struct session *s, struct task *t)
 
 	if (rc == 0 && !r->passed)
 		only_note_end(r->link.tree, t->proc->pid, t->wait_status, r->ev.index + 1, r->cut[0] ? r->cut : NULL);
+	if (rc == 0 && debugged(r, t))
+		debuggee_ended(r->link.debug, t);
 	if (r->link.main_process)
 		return rc;
 	tree_leave(r->link.tree);
@@ -626,8 +696,11 @@ static int64_t replayer_fork(struct session *s, struct task *t, struct plan *p, 
 	struct tree *tree = b.parent->link.tree;
 	int64_t pid;
 
-	if (only_one(tree) && !only_on_way(tree, b.pid) && !(q->flags & CLONE_VM))
+	if (only_one(tree) && !only_on_way(tree, b.pid) && !(q->flags & CLONE_VM)) {
+		if (debugged(b.parent, t))
+			debuggee_forked(b.parent->link.debug, b.pid, q->flags & CLONE_VFORK);
 		return b.pid;
+	}
 	/* In memory that both share, the kernel's zero at the child's end is seen. */
 	host.flags &= CLONE_VM | CLONE_VFORK | CLONE_SETTLS | CLONE_CHILD_CLEARTID;
 	host.exit_signal = SIGCHLD;
@@ -640,9 +713,15 @@ static int64_t replayer_fork(struct session *s, struct task *t, struct plan *p, 
 		tree_leave(tree);
 		return pid;
 	}
+	if (debugged(b.parent, t))
+		debuggee_forked(b.parent->link.debug, b.pid, q->flags & CLONE_VFORK);
 	if (b.made) /* a vfork child made it in our memory, and is gone to its own */
 		replayer_destroy(b.made);
 	b.parent->passed = only_on_way(tree, b.pid);
+	if (b.parent->passed && b.parent->link.debug) {
+		close(debuggee_socket(b.parent->link.debug)); /* it is the child's alone */
+		b.parent->link.debug = NULL;
+	}
 	return b.pid;
 }
 
@@ -682,6 +761,10 @@ static int64_t replayer_exec_call(struct session *s, struct task *t, struct plan
 	h.main_process = r->link.main_process;
 	h.quiet_output = r->link.quiet_output;
 	h.ended_status = r->link.ended_status;
+	if (r->link.debug) {
+		h.debug_fd = debuggee_socket(r->link.debug);
+		h.debug_pid = debuggee_pid(r->link.debug);
+	}
 	return handover_exec(&h, NULL);
 }
 
@@ -722,6 +805,7 @@ static const struct session_ops replayer_ops = {
 	.tsc = replayer_tsc,
 	.fault = replayer_fault,
 	.signal = replayer_signal,
+	.stopped = replayer_stopped,
 	.kicked = replayer_kicked,
 	.landed = replayer_landed,
 	.set_mask = replayer_set_mask,

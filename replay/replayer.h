@@ -10,6 +10,7 @@
 #include "trace/stream.h"
 
 struct replayer;
+struct debuggee;
 
 /* What a replayer needs from outside. All of it stays the caller's and must outlive the replayer. */
 struct replay_links {
@@ -19,6 +20,7 @@ struct replay_links {
 	pid_t pid;         /* of the process in the recording */
 	bool main_process; /* the one that the user waits for; others end their host process with their stream */
 	bool quiet_output; /* do not repeat the program's writes to stdout and stderr */
+	struct debuggee *debug; /* the process under the debugger (debuggee.h), or NULL */
 	int ended_status;  /* wait status to end with when the recording stops without an exit event */
 };
 

@@ -35,6 +35,7 @@ struct landmark {
 	uint64_t guard, guard_len; /* pages of the site that the guest may write, kept from it: 0 = none */
 	int guard_prot;
 	struct tramp_cond cond;
+	uint64_t left, counted;    /* of cond.count */
 	unsigned detours;
 	unsigned written;          /* how often the guard stopped a write */
 	uint64_t written_site;
@@ -212,6 +213,23 @@ static int place(struct task *t, struct landmark *lm, const struct tramp_cond *c
 	return -ENOSPC;
 }
 
+static struct tramp_saved *saved(struct landmark *lm)
+{
+	return (void *)(lm->overlay.host + TRAMP_CODE_PAGES * PAGE_SIZE_4K);
+}
+
+/* Brings the count up to what the trampoline has counted. */
+static void read_count(struct landmark *lm)
+{
+	uint64_t now = saved(lm)->left;
+
+	/* Without a jump holds() counts. */
+	if (!lm->cond.count || !lm->armed || lm->tramp.patch_len == 1)
+		return;
+	lm->counted += lm->left - now;
+	lm->left = now;
+}
+
 static void show_code(struct landmark *lm, const uint8_t *code)
 {
 	memcpy(lm->overlay.host + lm->tramp.base % PAGE_SIZE_4K, code, lm->tramp.size);
@@ -260,6 +278,8 @@ int landmark_arm(struct task *t, uint64_t addr, const struct tramp_cond *c)
 		return rc;
 	show_code(lm, code);
 	lm->cond = usable;
+	saved(lm)->left = lm->left = usable.count;
+	lm->counted = 0;
 	lm->detours = 0;
 	lm->armed = true;
 	rc = write_code(addr, lm->tramp.patch, lm->tramp.patch_len);
@@ -276,6 +296,7 @@ void landmark_disarm(struct task *t)
 
 	if (!landmark_armed(t))
 		return;
+	read_count(lm);
 	unguard_site(t, lm);
 	if (write_code(lm->tramp.addr, lm->tramp.code, lm->tramp.patch_len) < 0) {
 		static const char text[] = "sandrec: internal error: cannot restore the program's code\n";
@@ -292,6 +313,19 @@ void landmark_disarm(struct task *t)
 bool landmark_armed(const struct task *t)
 {
 	return t->proc->landmark && t->proc->landmark->armed;
+}
+
+uint64_t landmark_counted(struct task *t)
+{
+	struct landmark *lm = t->proc->landmark;
+	uint64_t n;
+
+	if (!lm)
+		return 0;
+	read_count(lm);
+	n = lm->counted;
+	lm->counted = 0;
+	return n;
 }
 
 unsigned landmark_detours(const struct task *t)
@@ -333,16 +367,23 @@ static bool at_hit(const struct task *t, const struct landmark *lm)
 	if (t->stop.stop != VCPU_EXCEPTION || t->stop.vector != V_UD)
 		return false;
 	return t->regs->rip == lm->tramp.base + lm->tramp.hit ||
+	       (lm->tramp.count_hit && t->regs->rip == lm->tramp.base + lm->tramp.count_hit) ||
 	       (lm->tramp.patch_len == 1 && t->regs->rip == lm->tramp.addr);
 }
 
 /* For a site without a jump, what the trampoline would find out. The vector registers among the words are left to others. */
-static bool holds(const struct task *t, const struct tramp_cond *c)
+static bool holds(const struct task *t, struct landmark *lm)
 {
+	const struct tramp_cond *c = &lm->cond;
 	uint64_t now;
 
-	if (c->always)
-		return true;
+	if (c->count) {
+		lm->counted++;
+		if (--lm->left == 0)
+			return true;
+	}
+	if (c->always || c->never)
+		return c->always;
 	if (memcmp(t->regs->r, c->regs.r, 16 * sizeof(c->regs.r[0])))
 		return false;
 	for (unsigned i = 0; i < c->nwords; i++)
@@ -373,7 +414,7 @@ static bool writes_guarded(const struct task *t, const struct landmark *lm)
 /* From the trampoline's registers to the program's. */
 static void own_view(struct task *t, struct landmark *lm)
 {
-	const struct tramp_saved *s = (const void *)(lm->overlay.host + TRAMP_CODE_PAGES * PAGE_SIZE_4K);
+	const struct tramp_saved *s = saved(lm);
 	uint64_t off = t->regs->rip - lm->overlay.at;
 
 	if (off >= TRAMP_CODE_PAGES * PAGE_SIZE_4K)
@@ -399,7 +440,7 @@ enum landmark_stop landmark_stop(struct task *t)
 	if (at_hit(t, lm)) {
 		own_view(t, lm);
 		t->regs->rflags &= ~RFLAGS_RF;
-		if (lm->tramp.patch_len > 1 || holds(t, &lm->cond))
+		if (lm->tramp.patch_len > 1 || holds(t, lm))
 			return LANDMARK_HIT;
 		lm->detours++;
 		return LANDMARK_AGAIN;

@@ -29,6 +29,8 @@ int landmark_look(const struct task *t, uint64_t addr, struct landmark_place *p)
 int landmark_arm(struct task *t, uint64_t addr, const struct tramp_cond *c);
 void landmark_disarm(struct task *t);
 bool landmark_armed(const struct task *t);
+/* With c->count: how often the site has been passed since this was asked last, or since it was armed. */
+uint64_t landmark_counted(struct task *t);
 /* How often the site has been passed by leaving the guest for nothing since it was armed: a bad place when many. */
 unsigned landmark_detours(const struct task *t);
 

@@ -126,6 +126,8 @@ static int run(struct task *t)
 	case LANDMARK_NONE:
 		break;
 	}
+	if (t->proc->sess->ops->stopped && t->proc->sess->ops->stopped(t->proc->sess, t))
+		return 0;
 	return on_stop(t);
 }
 

@@ -74,6 +74,12 @@ struct session_ops {
 	int (*signal)(struct session *s, struct task *t, bool after, siginfo_t *si);
 
 	/*
+	 * vcpu_run() ended, t->stop and t->regs are the program's own view. 1: that was for the session, the program's code
+	 * runs on. NULL: nobody wants to know.
+	 */
+	int (*stopped)(struct session *s, struct task *t);
+
+	/*
 	 * vcpu_run() ended with VCPU_KICK. 0: go on; TASK_DEAD: of a fatal signal (t->wait_status); TASK_SIGNAL: this is
 	 * an execution point, ask signal(after).
 	 */

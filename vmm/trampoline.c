@@ -95,15 +95,18 @@ static void put_rel(struct out *o, uint64_t to, unsigned more)
 	put32(o, (uint32_t)d);
 }
 
-enum { RAX = 0, RCX = 1 };
+enum { RAX = 0, RCX = 1, LEFT };
 
-/* mov between reg and the place of rax or rcx in the data page. */
+/* mov between reg and the place of rax, rcx or the count in the data page. */
 static void put_slot(struct out *o, bool store, unsigned reg, unsigned slot)
 {
+	static const uint8_t at[] = { [RAX] = offsetof(struct tramp_saved, rax), [RCX] = offsetof(struct tramp_saved, rcx),
+				      [LEFT] = offsetof(struct tramp_saved, left) };
+
 	put8(o, 0x48);
 	put8(o, store ? 0x89 : 0x8b);
 	put8(o, reg << 3 | 5);
-	put_rel(o, tramp_data(o->base) + (slot == RAX ? offsetof(struct tramp_saved, rax) : offsetof(struct tramp_saved, rcx)), 0);
+	put_rel(o, tramp_data(o->base) + at[slot], 0);
 }
 
 static void put_movabs(struct out *o, unsigned reg, uint64_t v)
@@ -219,6 +222,17 @@ static void test_all(struct gen *g)
 	}
 }
 
+/* One less, and a trap when that was the last. rcx has been saved. */
+static void put_count(struct gen *g)
+{
+	put_slot(&g->o, false, RCX, LEFT);
+	put_bytes(&g->o, "\x48\x8d\x49\xff", 4); /* lea -1(%rcx), %rcx */
+	put_slot(&g->o, true, RCX, LEFT);
+	put_bytes(&g->o, "\xe3\x02\xeb\x01", 4); /* jrcxz over the jmp, jmp over the trap */
+	g->t->count_hit = g->o.n;
+	put8(&g->o, TRAMP_TRAP);
+}
+
 /* Failed tests come here: those made while rax is saved, or the others. */
 static void land_misses(struct gen *g, bool rax)
 {
@@ -234,10 +248,14 @@ static void put_tests(struct gen *g)
 	if (!g->c->always) {
 		put_slot(&g->o, true, RCX, RCX);
 		t->rcx_saved = g->o.n;
-		test_all(g);
 	}
+	if (g->c->count)
+		put_count(g);
+	if (!g->c->always && !g->c->never)
+		test_all(g);
 	t->hit = g->o.n;
-	put8(&g->o, TRAMP_TRAP);
+	if (!g->c->never)
+		put8(&g->o, TRAMP_TRAP);
 	if (t->rax_saved) {
 		land_misses(g, true);
 		put_slot(&g->o, false, RAX, RAX);
@@ -347,7 +365,7 @@ int tramp_generate(struct tramp *t, uint64_t base, const struct tramp_cond *c, u
 	struct gen g = { .o = { .buf = buf, .base = base }, .t = t, .c = c };
 
 	t->base = base;
-	t->rcx_saved = t->rax_saved = t->rax_loaded = t->npieces = 0;
+	t->rcx_saved = t->rax_saved = t->rax_loaded = t->npieces = t->count_hit = 0;
 	put_tests(&g);
 	for (unsigned k = 0; k < t->n; k++) {
 		t->copy_at[k] = (uint16_t)g.o.n;

@@ -33,6 +33,8 @@ struct tramp_word {
 
 struct tramp_cond {
 	bool always;                 /* every pass is a hit */
+	bool never;                  /* none is, but the counted one */
+	uint64_t count;              /* passes are counted down from here, the one that makes it 0 is a hit; 0: not counted */
 	struct guest_regs regs;      /* the 16 general ones count */
 	uint32_t first;              /* bit n: compare register n first, it is the likeliest to differ */
 	unsigned nwords;
@@ -53,6 +55,7 @@ struct tramp {
 	/* Filled by tramp_generate(). */
 	uint64_t base;               /* where its code starts */
 	unsigned size, hit, copies;  /* offsets, these and the next */
+	unsigned count_hit;          /* 0: nothing is counted */
 	unsigned rcx_saved, rax_saved, rax_loaded; /* behind the instructions that do so; 0: never */
 	uint16_t copy_at[TRAMP_JUMP_LEN];
 	unsigned npieces;
@@ -81,6 +84,7 @@ static inline uint64_t tramp_data(uint64_t base) { return (base & ~(PAGE_SIZE_4K
 /* Registers saved there. */
 struct tramp_saved {
 	uint64_t rcx, rax;
+	uint64_t left;               /* of the count: set by who places it */
 };
 
 /*
