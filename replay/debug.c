@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -221,12 +222,20 @@ static void take_stop(struct replay_debug *d)
 		d->about_known = false;
 }
 
+void debug_moved(struct replay_debug *d)
+{
+	peer_quit(&d->diversion);
+	d->about_known = false;
+	take_stop(d);
+	d->stop.kind = DEBUG_STEPPED;
+}
+
 /* A checkpoint of the place at hand: an anchor, if nothing else tells where it is. */
-static void checkpoint(struct replay_debug *d, unsigned user)
+struct copy *debug_checkpoint(struct replay_debug *d, unsigned user)
 {
 	const struct link_place *p = &d->now.at.place;
 
-	copies_add(d, &d->now, !p->at_event && !(p->exact && !p->anchor && !p->steps), user);
+	return copies_add(d, &d->now, !p->at_event && !(p->exact && !p->anchor && !p->steps), user);
 }
 
 static int forward(struct replay_debug *d, struct link_run *run)
@@ -239,10 +248,10 @@ static int forward(struct replay_debug *d, struct link_run *run)
 		if (rc < 0)
 			return rc;
 		if (d->now.at.kind == LINK_BUDGET) {
-			checkpoint(d, 0);
+			debug_checkpoint(d, 0);
 		} else if (d->now.at.kind == DEBUG_EXEC) {
 			d->about_known = false;
-			checkpoint(d, 0);
+			debug_checkpoint(d, 0);
 			if (run->wishes.exec_events)
 				return 0;
 		} else {
@@ -369,9 +378,34 @@ static int exec_file(struct debug_target *t, char *path, size_t len)
 	return a->exe[0] ? 0 : -ENOENT;
 }
 
+/* /proc/PID/maps and /proc/PID/task/TID/maps, which gdb asks for: the mappings now. */
+static int open_maps(struct replay_debug *d)
+{
+	struct link_request q = { .op = LINK_MAPS };
+	int fd = memfd_create("maps", MFD_CLOEXEC), rc = fd < 0 ? -errno : 0;
+	int64_t n;
+
+	if (rc == 0)
+		rc = link_send(seen(d)->sock, &q, sizeof(q), NULL, 0, fd);
+	if (rc == 0)
+		rc = peer_answer(seen(d), &n, sizeof(n)) < 0 ? -EPIPE : (int)n;
+	if (rc == 0)
+		return fd;
+	if (fd >= 0)
+		close(fd);
+	return rc;
+}
+
 static int open_file(struct debug_target *t, const char *path)
 {
-	return files_open_recorded(debug_of(t), path);
+	struct replay_debug *d = debug_of(t);
+	int p, tid, end = 0;
+
+	if (sscanf(path, "/proc/%d/maps%n", &p, &end) != 1 || !end)
+		sscanf(path, "/proc/%d/task/%d/maps%n", &p, &tid, &end);
+	if (end && !path[end] && p == d->pid)
+		return open_maps(d);
+	return files_open_recorded(d, path);
 }
 
 static void monitor(struct debug_target *t, const char *line, FILE *out)
@@ -439,7 +473,7 @@ static int begin(struct replay_debug *d)
 	if (n < 0)
 		return -ECHILD; /* it has said why */
 	take_stop(d);
-	checkpoint(d, 0);
+	debug_checkpoint(d, 0);
 	return 0;
 }
 

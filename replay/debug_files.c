@@ -2,15 +2,22 @@
  * The files a process had: what its program images were loaded from and what it mapped, by name, from the recording's
  * store. A name that meant several files means the last one mapped. Contract: debug_int.h.
  */
+#include <elf.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "replay/debug_int.h"
 #include "replay/replayer.h"
 #include "syscall-emu/file_map.h"
 #include "syscall-emu/loader.h"
 #include "trace/stream.h"
+#include "vmm/cleanup.h"
+
+#define FDS_MAX 1024 /* open descriptors whose names are remembered */
+#define PHDRS_MAX 64
 
 struct indexed {
 	char *path;
@@ -59,26 +66,97 @@ static void note(struct file_index *ix, const char *path, const struct file_ref 
 	ix->n += ix->file[i].path != NULL;
 }
 
+/* The name by which a program asks for its interpreter, which is not always the file's own: "" when there is none. */
+static void interpreter_of(int fd, char *name, size_t len)
+{
+	Elf64_Phdr ph[PHDRS_MAX];
+	Elf64_Ehdr eh;
+	ssize_t n;
+
+	name[0] = 0;
+	if (pread(fd, &eh, sizeof(eh), 0) != sizeof(eh) || eh.e_phnum > PHDRS_MAX || eh.e_phentsize != sizeof(ph[0]) ||
+	    pread(fd, ph, eh.e_phnum * sizeof(ph[0]), (off_t)eh.e_phoff) != (ssize_t)(eh.e_phnum * sizeof(ph[0])))
+		return;
+	for (unsigned i = 0; i < eh.e_phnum; i++)
+		if (ph[i].p_type == PT_INTERP) {
+			n = pread(fd, name, len - 1, (off_t)ph[i].p_offset);
+			name[n < 0 ? 0 : (size_t)n < ph[i].p_filesz ? (size_t)n : ph[i].p_filesz < len ? ph[i].p_filesz : len - 1] = 0;
+		}
+}
+
 static void note_image(struct file_index *ix, const struct event *ev)
 {
 	struct exec_params x = { 0 };
+	char name[4096];
 
 	if (exec_params_decode(ev->annex, ev->annex_len, &x) == 0)
-		for (unsigned i = 0; i < x.nfiles && i < EXEC_FILES_MAX; i++)
+		for (unsigned i = 0; i < x.nfiles && i < EXEC_FILES_MAX; i++) {
+			cleanup_close int fd = ix->store ? files_get(ix->store, &x.file[i].ref, 0) : -1;
+
 			note(ix, x.file[i].path, &x.file[i].ref);
+			if (fd < 0 || i + 1 == x.nfiles || i + 1 == EXEC_FILES_MAX)
+				continue;
+			interpreter_of(fd, name, sizeof(name));
+			note(ix, name, &x.file[i + 1].ref);
+		}
 	exec_params_free(&x);
 }
 
-static void note_mapping(struct file_index *ix, const struct event *ev)
+/* ---- names by which files were opened ---- */
+
+struct names {
+	char *of[FDS_MAX]; /* by descriptor */
+};
+
+static void forget(struct names *nm)
+{
+	for (unsigned i = 0; i < FDS_MAX; i++)
+		free(nm->of[i]);
+}
+
+/* What an open was given is among the bytes that the call read. */
+static void note_open(struct names *nm, struct stream_reader *r, const struct event *ev)
+{
+	uint64_t addr = ev->regs.rax == SYS_open ? ev->regs.rdi : ev->regs.rsi;
+	struct event_data d;
+
+	if (ev->result < 0 || ev->result >= FDS_MAX)
+		return;
+	free(nm->of[ev->result]);
+	nm->of[ev->result] = NULL;
+	while (stream_data(r, &d) == 1)
+		if (d.kind == DATA_INPUT && d.addr == addr && !nm->of[ev->result])
+			nm->of[ev->result] = strndup(d.bytes, d.len);
+}
+
+static void note_mapping(struct file_index *ix, const struct names *nm, const struct event *ev)
 {
 	static struct file_map m;
 
-	if (ev->annex_len && file_map_decode(ev->annex, ev->annex_len, &m) == 0 && m.kind != FILE_MAP_ZERO)
-		note(ix, m.path, &m.ref);
+	if (!ev->annex_len || file_map_decode(ev->annex, ev->annex_len, &m) < 0 || m.kind == FILE_MAP_ZERO)
+		return;
+	note(ix, m.path, &m.ref);
+	if (ev->regs.r8 < FDS_MAX)
+		note(ix, nm->of[ev->regs.r8], &m.ref);
+}
+
+static void note_call(struct file_index *ix, struct names *nm, struct stream_reader *r, const struct event *ev)
+{
+	switch (ev->regs.rax) {
+	case SYS_mmap:
+		note_mapping(ix, nm, ev);
+		break;
+	case SYS_open:
+	case SYS_openat:
+	case SYS_openat2:
+		note_open(nm, r, ev);
+		break;
+	}
 }
 
 static int read_stream(struct file_index *ix, int dir, pid_t pid)
 {
+	struct names nm = { 0 };
 	struct stream_reader *r;
 	struct event ev;
 	char why[256];
@@ -90,12 +168,13 @@ static int read_stream(struct file_index *ix, int dir, pid_t pid)
 	while (stream_next(r, &ev) == 1) {
 		if (ev.type == REC_EXEC)
 			note_image(ix, &ev);
-		else if (ev.type == REC_SYSCALL && ev.regs.rax == 9) /* mmap: the only one whose annex is a file */
-			note_mapping(ix, &ev);
+		else if (ev.type == REC_SYSCALL)
+			note_call(ix, &nm, r, &ev);
 		else if (ev.type == REC_FORK && ev.annex_len == sizeof(struct fork_annex))
 			memcpy(&parent, (const char *)ev.annex + offsetof(struct fork_annex, parent), sizeof(int32_t));
 	}
 	stream_reader_close(r);
+	forget(&nm);
 	return parent;
 }
 

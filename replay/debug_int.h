@@ -71,6 +71,12 @@ int time_seek(struct replay_debug *d, uint64_t events);                /* to the
 /* p becomes what the client sees; the one before goes. */
 void time_adopt(struct replay_debug *d, struct peer *p);
 
+int time_restart(struct replay_debug *d, struct copy *c);              /* to its place */
+
+/* ---- debug.c ---- */
+void debug_moved(struct replay_debug *d);                              /* not by the client: what it stands at */
+struct copy *debug_checkpoint(struct replay_debug *d, unsigned user);  /* of the place at hand; NULL: no room */
+
 void debug_monitor(struct replay_debug *d, const char *line, FILE *out);
 int files_open_recorded(struct replay_debug *d, const char *path);
 void files_index_free(struct file_index *ix);

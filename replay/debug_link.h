@@ -23,6 +23,7 @@ enum link_op {
 	LINK_POINTS,    /* struct link_point, len bytes of them: all there are now */
 	LINK_THREADS,   /* answer: struct link_thread for each */
 	LINK_MARK,      /* answer: struct link_mark of this place */
+	LINK_MAPS,      /* with a descriptor: writes there what /proc/PID/maps has; answer: a number */
 	LINK_ABOUT,     /* answer: struct link_about */
 	LINK_DIVERT,    /* from here on it leaves the recording */
 	LINK_INTERRUPT,

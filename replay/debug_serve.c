@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/time.h>
@@ -203,6 +204,16 @@ static void answer_about(struct debuggee *d)
 	reply(d, &a, sizeof(a));
 }
 
+static int write_maps(struct debuggee *d, int fd)
+{
+	cleanup_fclose FILE *f = fd < 0 ? NULL : fdopen(fd, "w");
+
+	if (!f)
+		return -EINVAL;
+	mm_print_maps(d->t->proc->mm, f);
+	return fflush(f) ? -EIO : 0;
+}
+
 static void answer_threads(struct debuggee *d)
 {
 	static struct link_thread list[LINK_THREADS_MAX];
@@ -290,6 +301,9 @@ static bool handle(struct debuggee *d, const struct link_request *q, const void 
 		break;
 	case LINK_MARK:
 		answer_mark(d);
+		break;
+	case LINK_MAPS:
+		answer_number(d, write_maps(d, fd));
 		break;
 	case LINK_ABOUT:
 		answer_about(d);

@@ -75,14 +75,19 @@ int time_seek(struct replay_debug *d, uint64_t events)
 	return 0;
 }
 
-int time_begin(struct replay_debug *d)
+int time_restart(struct replay_debug *d, struct copy *c)
 {
 	cleanup_peer struct peer p = none;
-	int rc = d->ncopies ? copy_of(d->copy[0], &p) : -ENOENT;
+	int rc = copy_of(c, &p);
 
 	if (rc == 0)
 		time_adopt(d, &p);
 	return rc;
+}
+
+int time_begin(struct replay_debug *d)
+{
+	return d->ncopies ? time_restart(d, d->copy[0]) : -ENOENT;
 }
 
 /* The run ends where place is, at the latest. mark: of place, where it is neither behind an event nor at one. */
