@@ -57,6 +57,7 @@ static bool make_place(struct place *p)
 	snprintf(p->dir, sizeof(p->dir), "/tmp/sandrec-gdb.XXXXXX");
 	if (!mkdtemp(p->dir)) {
 		message_error("cannot make a directory in /tmp: %s", strerror(errno));
+		message_hint("make room in /tmp; it holds a socket while gdb runs");
 		return false;
 	}
 	snprintf(p->path, sizeof(p->path), "%s/socket", p->dir);
@@ -65,6 +66,7 @@ static bool make_place(struct place *p)
 	if (p->fd >= 0 && bind(p->fd, (struct sockaddr *)&a, sizeof(a)) == 0 && listen(p->fd, 1) == 0)
 		return true;
 	message_error("cannot make a socket in %s: %s", p->dir, strerror(errno));
+	message_hint("make room in /tmp; it holds a socket while gdb runs");
 	return false;
 }
 
@@ -201,7 +203,8 @@ int cmd_gdb(int argc, char **argv)
 	if (!options_parse(&command, own, argv, &o, &first, &status))
 		return status;
 	if (own - first > 1) {
-		message_error("one TRACE only; what gdb is to get comes after `--`");
+		message_error("more than one TRACE");
+		message_hint("what gdb is to get comes after `--`");
 		return STATUS_USAGE;
 	}
 	return debug(&o, first < own ? argv[first] : NULL, argc - rest, argv + rest);

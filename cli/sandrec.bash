@@ -26,7 +26,7 @@ _sandrec_pids()
 	local i trace=
 	for ((i = 2; i < ${#COMP_WORDS[@]}; i++)); do
 		case ${COMP_WORDS[i]} in
-		-p | --pid | --tid | --from | --to | --syscall)
+		-p | --pid | -l | --listen | -d | --debugger | --tid | --from | --to | --syscall)
 			((i++))
 			[[ ${COMP_WORDS[i]} == = ]] && ((i++))
 			;;
@@ -97,6 +97,14 @@ _sandrec()
 		COMPREPLY=($(compgen -W "$(_sandrec_pids "$me")" -- "$cur"))
 		return
 		;;
+	-l | --listen)
+		COMPREPLY=($(compgen -W "stdio unix: 127.0.0.1:0" -- "$cur"))
+		return
+		;;
+	-d | --debugger)
+		COMPREPLY=($(compgen -c -- "$cur"))
+		return
+		;;
 	--tid | --from | --to) return ;;
 	esac
 	if [[ $cur == -* ]]; then
@@ -106,7 +114,7 @@ _sandrec()
 	fi
 	case $command in
 	run) COMPREPLY=($(compgen -c -f -- "$cur")) ;;
-	replay | dump | ps | info | rm) COMPREPLY=($(compgen -W "$(_sandrec_traces "$me")" -- "$cur") $(compgen -d -- "$cur")) ;;
+	replay | gdb | serve | dump | ps | info | rm) COMPREPLY=($(compgen -W "$(_sandrec_traces "$me")" -- "$cur") $(compgen -d -- "$cur")) ;;
 	esac
 }
 

@@ -28,7 +28,7 @@ struct options {
 static const struct cli_option options[] = {
 	{ "listen", 'l', OPT_STRING, offsetof(struct options, listen), "WHERE", "HOST:PORT, unix:PATH or stdio" },
 	{ "pid", 'p', OPT_UINT, offsetof(struct options, pid), "PID", "debug this process, not the first one" },
-	{ "once", '1', OPT_FLAG, offsetof(struct options, once), NULL, "end when the first client has gone" },
+	{ "once", 0, OPT_FLAG, offsetof(struct options, once), NULL, "end when the first client has gone" },
 	{ "quiet", 'q', OPT_FLAG, offsetof(struct options, quiet), NULL, "do not repeat the program's output" },
 	{ 0 }
 };
@@ -77,6 +77,7 @@ static int listen_unix(const char *path)
 
 	if (strlen(path) >= sizeof(a.sun_path)) {
 		message_error("%s: the name is too long for a socket", path);
+		message_hint("choose one of at most %zu characters", sizeof(a.sun_path) - 1);
 		return -1;
 	}
 	strcpy(a.sun_path, path);
@@ -84,6 +85,7 @@ static int listen_unix(const char *path)
 	if (fd >= 0 && bind(fd, (struct sockaddr *)&a, sizeof(a)) == 0 && listen(fd, 1) == 0)
 		return fd;
 	message_error("cannot listen on %s: %s", path, strerror(errno));
+	message_hint("choose a name that does not exist yet, in a directory of your own");
 	if (fd >= 0)
 		close(fd);
 	return -1;
@@ -100,12 +102,14 @@ static int listen_tcp(const char *where)
 	int fd, one = 1;
 
 	if (!host || !colon[1] || *end || port > 65535) {
-		message_error("`%s` is not HOST:PORT, unix:PATH or stdio", where);
+		message_error("`%s` is no place to listen", where);
+		message_hint("it is HOST:PORT, unix:PATH or stdio");
 		return -1;
 	}
 	a.sin_port = htons((uint16_t)port);
 	if (inet_pton(AF_INET, !*host || !strcmp(host, "localhost") ? "127.0.0.1" : host, &a.sin_addr) != 1) {
-		message_error("%s is not an address of this machine: use numbers, as in 127.0.0.1:1234", host);
+		message_error("%s is not an address of this machine", host);
+		message_hint("use numbers, as in 127.0.0.1:1234");
 		return -1;
 	}
 	fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -114,6 +118,7 @@ static int listen_tcp(const char *where)
 	if (fd < 0 || bind(fd, (struct sockaddr *)&a, sizeof(a)) < 0 || listen(fd, 1) < 0 ||
 	    getsockname(fd, (struct sockaddr *)&a, &len) < 0) {
 		message_error("cannot listen on %s: %s", where, strerror(errno));
+		message_hint("choose another port; 0 means any that is free");
 		if (fd >= 0)
 			close(fd);
 		return -1;

@@ -47,9 +47,13 @@ static int list_threads(struct replay_debug *d, struct link_thread *list, int ma
 	struct link_request q = { .op = LINK_THREADS };
 	struct peer *p = seen(d);
 	int rc = peer_ask(p, &q, NULL, 0);
-	ssize_t n = rc < 0 ? rc : peer_answer(p, list, (size_t)max * sizeof(*list));
+	ssize_t got;
+	int64_t n;
 
-	return n < 0 ? (int)n : (int)((size_t)n / sizeof(*list));
+	if (rc < 0)
+		return rc;
+	got = link_receive(p->sock, &n, sizeof(n), list, (size_t)max * sizeof(*list), NULL);
+	return got < 0 ? (int)got : (int)n;
 }
 
 static int threads(struct debug_target *t, pid_t *tid, int max)
@@ -122,6 +126,8 @@ static int divert(struct replay_debug *d)
 
 	if (d->diversion.sock >= 0)
 		return 0;
+	if (d->stop.kind == DEBUG_END || d->stop.kind == DEBUG_EXITED)
+		return -EPERM; /* there is no program any more that could do anything */
 	rc = peer_copy(&d->now, 0, &d->diversion);
 	if (rc == 0)
 		rc = peer_number(&d->diversion, &q, NULL, 0);

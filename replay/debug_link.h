@@ -21,7 +21,7 @@ enum link_op {
 	LINK_GET_REGS,  /* tid; answer: struct debug_regs */
 	LINK_SET_REGS,  /* tid; struct debug_regs follows */
 	LINK_POINTS,    /* struct link_point, len bytes of them: all there are now */
-	LINK_THREADS,   /* answer: struct link_thread for each */
+	LINK_THREADS,   /* answer: a number, and a struct link_thread for each */
 	LINK_MARK,      /* answer: struct link_mark of this place */
 	LINK_MAPS,      /* with a descriptor: writes there what /proc/PID/maps has; answer: a number */
 	LINK_ABOUT,     /* answer: struct link_about */

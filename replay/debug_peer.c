@@ -40,6 +40,7 @@ void peer_quit(struct peer *p)
 int peer_copy(struct peer *p, uint64_t anchor, struct peer *made)
 {
 	struct link_request q = { .op = LINK_FORK, .number = anchor };
+	struct link_stop now;
 	int pair[2], rc;
 	ssize_t n;
 
@@ -51,7 +52,8 @@ int peer_copy(struct peer *p, uint64_t anchor, struct peer *made)
 	close(pair[1]);
 	made->sock = pair[0];
 	if (rc == 0) {
-		n = peer_answer(p, &p->at, sizeof(p->at));
+		n = peer_answer(p, &now, sizeof(now));
+		p->at.place = now.place; /* why it stopped is as it was */
 		if (n >= 0)
 			n = peer_answer(made, &made->at, sizeof(made->at));
 		rc = n < 0 ? (int)n : 0;

@@ -81,7 +81,7 @@ void debuggee_answer(struct debuggee *d, uint32_t kind)
 
 	if (d->run.budget_ms)
 		set_budget(0);
-	if (d->have_siginfo)
+	if (d->have_siginfo && d->place.at_event)
 		s.siginfo = d->siginfo;
 	s.stop.tid = d->t->tid;
 	if (kind < LINK_HERE)
@@ -218,6 +218,7 @@ static void answer_threads(struct debuggee *d)
 {
 	static struct link_thread list[LINK_THREADS_MAX];
 	size_t n = 0;
+	int64_t all;
 
 	/* The list has the newest first. */
 	for (const struct task *t = d->t->proc->tasks; t && n < LINK_THREADS_MAX; t = t->next)
@@ -226,8 +227,9 @@ static void answer_threads(struct debuggee *d)
 		list[--n].tid = t->tid;
 		memcpy(list[n].name, t->proc->comm, sizeof(list[n].name));
 	}
-	n = d->t->proc->nthreads < LINK_THREADS_MAX ? d->t->proc->nthreads : LINK_THREADS_MAX;
-	reply(d, list, n * sizeof(list[0]));
+	all = d->t->proc->nthreads < LINK_THREADS_MAX ? d->t->proc->nthreads : LINK_THREADS_MAX;
+	if (link_send(d->sock, &all, sizeof(all), list, (size_t)all * sizeof(list[0]), -1) < 0)
+		_exit(EXIT_FAILURE);
 }
 
 /* ---- requests ---- */

@@ -232,7 +232,7 @@ static void look_up(struct debuggee *d)
 		d->interrupted = true;
 }
 
-int debuggee_resume(struct debuggee *d, struct task *t, uint64_t point)
+void debuggee_resume(struct debuggee *d, struct task *t, uint64_t point)
 {
 	uint32_t kind;
 
@@ -256,7 +256,6 @@ int debuggee_resume(struct debuggee *d, struct task *t, uint64_t point)
 		debuggee_answer(d, kind);
 		debuggee_serve(d);
 	}
-	return 0;
 }
 
 /* ---- landmarks and internal breakpoints ---- */
@@ -410,7 +409,7 @@ int debuggee_landed(struct debuggee *d, struct task *t)
 
 /* ---- events ---- */
 
-int debuggee_event(struct debuggee *d, struct task *t, enum debuggee_event what, int nr, const siginfo_t *si)
+void debuggee_event(struct debuggee *d, struct task *t, enum debuggee_event what, int nr, const siginfo_t *si)
 {
 	struct debug_stop *stop = &d->stop;
 	uint32_t kind = LINK_LIMIT;
@@ -442,7 +441,6 @@ int debuggee_event(struct debuggee *d, struct task *t, enum debuggee_event what,
 		debuggee_answer(d, kind);
 		debuggee_serve(d);
 	}
-	return 0;
 }
 
 void debuggee_ended(struct debuggee *d, struct task *t)

@@ -23,11 +23,10 @@ int debuggee_socket(const struct debuggee *d);
 pid_t debuggee_pid(const struct debuggee *d);
 
 /*
- * Before user code runs: stands still as often as there is reason to. 0, or a negative errno that ends the session. Then
- * the session seeks its own next point if debuggee_lets_seek() (else it only looks whether it is there), and calls
- * debuggee_enter() last.
+ * Before user code runs: stands still as often as there is reason to. Then the session seeks its own next point if
+ * debuggee_lets_seek() (else it only looks whether it is there), and calls debuggee_enter() last: 0 or a negative errno.
  */
-int debuggee_resume(struct debuggee *d, struct task *t, uint64_t point); /* rip of the point that comes next; 0: none */
+void debuggee_resume(struct debuggee *d, struct task *t, uint64_t point); /* rip of the point that comes next; 0: none */
 bool debuggee_lets_seek(struct debuggee *d, struct task *t, uint64_t point, const struct tramp_cond *c);
 int debuggee_enter(struct debuggee *d, struct task *t);
 
@@ -40,7 +39,7 @@ void debuggee_executed(struct debuggee *d);
 
 /* The event (its number, and what it is) is about to happen. nr: of a system call. si: of a signal. */
 enum debuggee_event { DEBUGGEE_SYSCALL, DEBUGGEE_SIGNAL, DEBUGGEE_OTHER };
-int debuggee_event(struct debuggee *d, struct task *t, enum debuggee_event what, int nr, const siginfo_t *si);
+void debuggee_event(struct debuggee *d, struct task *t, enum debuggee_event what, int nr, const siginfo_t *si);
 /* So many events are done. */
 void debuggee_done(struct debuggee *d, uint64_t events, bool syscall);
 void debuggee_thread_ends(struct debuggee *d, struct task *t);

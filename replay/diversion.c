@@ -116,7 +116,8 @@ static int tsc(struct session *s, struct task *t, bool rdtscp, uint64_t *value, 
 /* It stays where it is: what a signal would do to it is nobody's concern. */
 static int fault(struct session *s, struct task *t, const siginfo_t *si)
 {
-	return debuggee_event(debuggee_of(s), t, DEBUGGEE_SIGNAL, -1, si);
+	debuggee_event(debuggee_of(s), t, DEBUGGEE_SIGNAL, -1, si);
+	return 1;
 }
 
 static int no_signal(struct session *s, struct task *t, bool after, siginfo_t *si)

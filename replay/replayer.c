@@ -144,7 +144,7 @@ static int replayer_resume(struct session *s, struct task *t)
 	if (d)
 		debuggee_resume(d, t, rc == 1 && at_point(&r->ev) ? r->ev.regs.rip : 0);
 	if (t->proc->sess != s)
-		return 0; /* it has left the recording */
+		return debuggee_enter(d, t); /* it has left the recording */
 	if (rc == 1 && r->ev.type != REC_EXIT) {
 		rc = at_point(&r->ev) ? seek_point(r, d, t) : 0;
 		return rc == 0 && d ? debuggee_enter(d, t) : rc;
@@ -372,12 +372,14 @@ static bool done_again(const struct sys_desc *desc, int64_t result)
 	return desc->replay == REDO_FAILED || (desc->replay != INJECT && !is_error(result));
 }
 
-/* The debugger may want to look before the event happens. */
-static int announce(struct replayer *r, struct task *t, enum debuggee_event what, int nr, const siginfo_t *si)
+/* The debugger may want to look before the event happens. true: it has led the process away, the event does not happen. */
+static bool announce(struct replayer *r, struct task *t, enum debuggee_event what, int nr, const siginfo_t *si)
 {
 	struct debuggee *d = debugged(r, t);
 
-	return d ? debuggee_event(d, t, what, nr, si) : 0;
+	if (d)
+		debuggee_event(d, t, what, nr, si);
+	return t->proc->sess != &r->base;
 }
 
 static int replayer_syscall(struct session *s, struct task *t, const struct sys_desc *desc, int64_t *ret)
@@ -388,8 +390,10 @@ static int replayer_syscall(struct session *s, struct task *t, const struct sys_
 	int rc = expect(r, t, REC_SYSCALL), more;
 	int64_t turn;
 
-	if (rc == 0)
-		rc = announce(r, t, DEBUGGEE_SYSCALL, (int)t->regs->rax, NULL);
+	if (rc == 0 && announce(r, t, DEBUGGEE_SYSCALL, (int)t->regs->rax, NULL)) {
+		*ret = SYS_REGS_SET;
+		return 0;
+	}
 	if (rc < 0)
 		return rc;
 	ev = r->ev;
@@ -437,9 +441,7 @@ static int replayer_tsc(struct session *s, struct task *t, bool rdtscp, uint64_t
 	if (rdtscp != (r->ev.annex_len == sizeof(*aux)))
 		return divergence(&r->ev, "expected %s, found %s", r->ev.annex_len ? "rdtscp" : "rdtsc",
 				  rdtscp ? "rdtscp" : "rdtsc");
-	rc = announce(r, t, DEBUGGEE_OTHER, -1, NULL);
-	if (rc < 0)
-		return rc;
+	announce(r, t, DEBUGGEE_OTHER, -1, NULL);
 	*tsc = (uint64_t)r->ev.result;
 	if (rdtscp)
 		memcpy(aux, r->ev.annex, sizeof(*aux));
@@ -463,10 +465,10 @@ static int replayer_fault(struct session *s, struct task *t, const siginfo_t *si
 	if (was.si_signo != si->si_signo || was.si_code != si->si_code || was.si_addr != si->si_addr)
 		return divergence(&r->ev, "expected signal %d code %d address %p, found signal %d code %d address %p",
 				  was.si_signo, was.si_code, was.si_addr, si->si_signo, si->si_code, si->si_addr);
-	rc = announce(r, t, DEBUGGEE_SIGNAL, -1, si);
-	if (rc == 0)
-		consume(r);
-	return rc;
+	if (announce(r, t, DEBUGGEE_SIGNAL, -1, si))
+		return 1;
+	consume(r);
+	return 0;
 }
 
 static int replayer_signal(struct session *s, struct task *t, bool after, siginfo_t *si)
@@ -488,9 +490,8 @@ static int replayer_signal(struct session *s, struct task *t, bool after, siginf
 	memcpy(si, r->ev.annex, sizeof(*si));
 	if (si->si_signo < 1 || si->si_signo > 64)
 		return divergence(&r->ev, "its signal number is %d", si->si_signo);
-	rc = announce(r, t, DEBUGGEE_SIGNAL, -1, si);
-	if (rc < 0)
-		return rc;
+	if (announce(r, t, DEBUGGEE_SIGNAL, -1, si))
+		return 0;
 	consume(r);
 	return 1;
 }

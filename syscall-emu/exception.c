@@ -27,7 +27,7 @@ static int raise_fault(struct task *t, uint8_t vector, uint32_t error, siginfo_t
 	t->stop.vector = vector;
 	t->stop.error = error;
 	rc = s->ops->fault(s, t, si);
-	if (rc < 0)
+	if (rc)
 		return rc;
 	t->fault.trapno = vector;
 	t->fault.error = error;

@@ -63,7 +63,8 @@ struct session_ops {
 	/* rdtsc/rdtscp: the value (and TSC_AUX for rdtscp). */
 	int (*tsc)(struct session *s, struct task *t, bool rdtscp, uint64_t *tsc, uint32_t *aux);
 
-	/* A synchronous exception is about to become the signal in si. For the log, and for the check on replay. */
+	/* A synchronous exception is about to become the signal in si. For the log, and for the check on replay. 1: it does
+	 * not, a debugger has led the process elsewhere. */
 	int (*fault)(struct session *s, struct task *t, const siginfo_t *si);
 
 	/*

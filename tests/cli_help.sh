@@ -7,11 +7,11 @@ page=$top_srcdir/doc/sandrec.1
 commands=$("$SANDREC" --help | sed -n 's/^  \([a-z][a-z]*\) .*/\1/p')
 # doctor, run and replay start themselves again at the right address; a build with sanitizers cannot be put there.
 case $SANDREC_BUILT_SANITIZERS in
-no) guests='run replay doctor' ;;
+no) guests='run replay doctor gdb serve' ;;
 *) guests= ;;
 esac
 
-runs_here() { case " run replay doctor " in *" $1 "*) case " $guests " in *" $1 "*) ;; *) return 1 ;; esac ;; esac; }
+runs_here() { case " run replay doctor gdb serve " in *" $1 "*) case " $guests " in *" $1 "*) ;; *) return 1 ;; esac ;; esac; }
 
 help_options() { "$SANDREC" "$1" --help | grep -o -- '^ *\(-[a-z], \)\?--[a-z-]*' | grep -o -- '--[a-z-]*' | grep -v '^--help$' | sort; }
 

@@ -8,8 +8,10 @@ TESTS += $(unit_tests)
 endif
 
 shell_tests += %D%/guest.sh %D%/signals.sh %D%/programs.sh %D%/errors.sh %D%/kill.sh %D%/trees.sh %D%/async.sh %D%/patch.sh %D%/bpf.sh %D%/bpf_tools.sh
+shell_tests += %D%/gdb.sh
 EXTRA_DIST += $(sort $(wildcard $(srcdir)/%D%/unit/*.h))
 EXTRA_DIST += %D%/check-hosts.sh %D%/check-hosts-job.sh %D%/tools/pty_session.py
+EXTRA_DIST += %D%/tools/rsp.py %D%/tools/gdb_exact.py $(sort $(wildcard $(srcdir)/%D%/gdb/*.c $(srcdir)/%D%/gdb/*.py))
 
 check_PROGRAMS += %D%/tools/limit %D%/tools/counter %D%/tools/no_bpf
 %C%_tools_limit_LDADD =

@@ -26,9 +26,9 @@ for n in range(places):
     forward = [c.state()]
     for _ in range(steps):
         stop = c.ask('vCont;s')
+        forward.append(c.state())
         if 'replaylog' in stop:
             break
-        forward.append(c.state())
     back = [c.state()]
     for _ in range(len(forward) - 1):
         stop = c.ask('bs')

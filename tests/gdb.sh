@@ -1,0 +1,57 @@
+#!/bin/bash
+# gdb on recordings, driven by the scripts in tests/gdb: each writes its results to a file.
+. "$(dirname "$0")/lib.sh"
+require_sandrec
+have gdb || skip_all "no gdb"
+gdb -batch -ex 'python print(1)' 2>/dev/null | grep -qx 1 || skip_all "this gdb has no python"
+CC=${CC:-cc}
+have "$CC" || skip_all "no C compiler"
+here=$(cd "$top_srcdir" && pwd)/tests/gdb
+export HOME=$T # no settings of anybody's
+seconds=300
+
+# compile NAME [OPTION...]: $T/NAME from tests/gdb/NAME.c
+compile() {
+	local name=$1
+	shift
+	cp "$here/$name.c" "$T/" && (cd "$T" && "$CC" -g -O0 -o "$name" "$name.c" "$@") || bail_out "cannot compile $name.c"
+}
+
+# record NAME: the trace $T/NAME.trace
+record() {
+	fresh_work
+	limited "$T/record" "$SANDREC" run -o "$T/$1.trace" -- "$T/$@" </dev/null
+	cd "$T" || exit 99
+}
+
+# script PROGRAM SCRIPT [ARG...]: results of tests/gdb/SCRIPT.py as test lines; ARG are sandrec's
+script() {
+	local program=$1 name=$2 line number
+	shift 2
+	rm -f "$T/results"
+	RESULTS=$T/results SOURCE=$T/$program.c limited "$T/gdb" "$SANDREC" gdb "$@" "$T/$program.trace" -- -nx -batch \
+		-ex "python sys.dont_write_bytecode = True" -ex "python sys.path.insert(0, '$here')" -x "$here/$name.py" </dev/null
+	while read -r line; do
+		case $line in
+		'ok - '*) ok "$name: ${line#ok - }" ;;
+		'not ok - '*) not_ok "$name: ${line#not ok - }" ;;
+		'#'*) printf '%s\n' "$line" ;;
+		done) number=all ;;
+		esac
+	done <"$T/results"
+	if [ "${number-}" = all ]; then
+		ok "$name: to its end"
+	else
+		not_ok "$name: to its end ($(cat "$T/gdb.status"))"
+		tail -n 30 "$T/gdb.out" | sed 's/^/# /'
+		sed 's/^/# /' "$T/gdb.err"
+	fi
+}
+
+compile target
+record target
+rm -f "$T/target" # its symbols are in the recording
+script target basic
+script target reverse
+script target change
+done_testing

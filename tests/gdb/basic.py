@@ -1,0 +1,60 @@
+from check import *
+
+# Breakpoints of all kinds.
+do('tbreak main')
+goes('temporary breakpoint', 'continue', 'main', None, lambda t: 'Temporary breakpoint' in t)
+do('break %d' % marks['leaf'])
+goes('breakpoint by line', 'continue', 'leaf', 'leaf')
+check('arguments', value('x') == 0)
+goes('again', 'continue', 'leaf', 'leaf', lambda t: value('x') == 1)
+do('condition 2 x == 4')
+goes('condition', 'continue', 'leaf', 'leaf', lambda t: value('x') == 4)
+do('condition 2')
+do('ignore 2 3')
+goes('ignore count', 'continue', 'leaf', 'leaf', lambda t: value('x') == 8)
+check('backtrace', do('backtrace').count('#') == 3)
+
+# The same backwards.
+goes('reverse-continue', 'reverse-continue', 'leaf', 'leaf', lambda t: value('x') == 7)
+do('ignore 2 2')
+goes('ignore count, backwards', 'reverse-continue', 'leaf', 'leaf', lambda t: value('x') == 4)
+do('condition 2 x == 1')
+goes('condition, backwards', 'reverse-continue', 'leaf', 'leaf', lambda t: value('x') == 1)
+do('delete')
+
+# Steps.
+goes('next', 'next', 'leaf', marks['leaf'] + 1)
+goes('reverse-next', 'reverse-next', 'leaf', 'leaf')
+goes('finish', 'finish', 'work', 'loop', lambda t: 'Value returned is' in t and '= 2' in t)
+goes('reverse-step into the function', 'reverse-step', 'leaf')
+goes('reverse-finish', 'reverse-finish', 'work', 'loop')
+goes('step', 'step', 'leaf', 'leaf')
+goes('up and out', 'finish', 'work', 'loop')
+do('next')
+do('next')
+do('next')
+goes('until', 'until %d' % marks['worked'], 'work', 'worked', lambda t: value('sum') == 90)
+pc = value('$pc')
+before = state()
+do('stepi')
+check('stepi goes on', value('$pc') != pc)
+do('reverse-stepi')
+check('reverse-stepi comes back', state() == before)
+goes('out of work', 'finish', 'main', 'call')
+goes('step over', 'next', 'main', 'member')
+goes('reverse-next over a call', 'reverse-next', 'main', 'call')
+
+# The program's libraries.
+do('break raise')
+text = do('continue')
+check('breakpoint in a library', 'raise' in gdb.selected_frame().name(), text)
+check('from main', 'main' in do('backtrace'))
+do('delete')
+text = do('info sharedlibrary')
+check('libraries are known', 'libc.so' in text and 'Yes' in text, text)
+
+# The ends.
+do('handle SIGUSR1 nostop noprint')
+check('to the end', 'No more reverse-execution history' in do('continue'))
+check('behind the end', 'exited normally' in do('continue'))
+done()
