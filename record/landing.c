@@ -14,8 +14,9 @@
 #define RETRY_NS (MS / 10)
 #define ROUNDS_MAX 12        /* of one search, each with a hit that adds a word */
 #define DISTURBED_MAX 3      /* searches ended by faults */
-#define GOOD_TRIES 8         /* kicks that look for a good place, before another will do */
-#define BAD_TRIES 24         /* the same, for places that cost exits */
+#define BAD_TRIES 24         /* kicks that look for a good place, before one that costs exits will do */
+#define SLIDE_MAX 48         /* instructions looked at for a good place */
+#define PASS_MAX 20          /* how often the way to it may take a WAIT_NS: a string instruction can be long */
 #define DETOURS_MAX 4        /* exits for nothing in one search */
 #define RETURNS_MAX 6
 #define COVER_MIN (1ULL << 20)
@@ -171,7 +172,7 @@ static int land_if_possible(struct landing *l, struct task *t)
 {
 	struct landmark_place p;
 
-	if (landmark_look(t, t->regs->rip, &p) < 0 || p.string || (!p.good && l->tries < GOOD_TRIES))
+	if (landmark_look(t, t->regs->rip, &p) < 0 || p.string || (!p.good && l->tries < BAD_TRIES))
 		return retry(l, t);
 	return land(l, t);
 }
@@ -204,20 +205,54 @@ static int search_from_here(struct landing *l, struct task *t)
 	return search_on(l, t);
 }
 
-static int begin(struct landing *l, struct task *t)
+/*
+ * The next good place on the way from here. Of two ways at a branch the one taken is unknown: tries alternate. 0: none near.
+ */
+static uint64_t slide(const struct landing *l, const struct task *t)
 {
-	const struct tramp_cond always = { .always = true };
+	uint64_t addr = t->regs->rip;
 	struct landmark_place p;
 
-	if (landmark_look(t, t->regs->rip, &p) < 0 || (!p.good && l->tries < GOOD_TRIES))
-		return retry(l, t);
-	if (!p.string)
-		return search_from_here(l, t);
-	if (landmark_arm(t, p.next, &always) < 0)
+	for (unsigned i = 0; i < SLIDE_MAX; i++) {
+		if (landmark_look(t, addr, &p) < 0 || p.string)
+			return 0;
+		if (p.good)
+			return addr;
+		if (p.target && (p.ends || l->tries % 2))
+			addr = p.target;
+		else if (p.ends)
+			return 0;
+		else
+			addr = p.next;
+	}
+	return 0;
+}
+
+static int pass_to(struct landing *l, struct task *t, uint64_t addr)
+{
+	const struct tramp_cond always = { .always = true };
+
+	if (landmark_arm(t, addr, &always) < 0)
 		return retry(l, t);
 	l->phase = LANDING_PASS;
+	l->rounds = 0;
 	set_timer(l, WAIT_NS);
 	return 0;
+}
+
+static int begin(struct landing *l, struct task *t)
+{
+	struct landmark_place p;
+	uint64_t addr;
+
+	if (landmark_look(t, t->regs->rip, &p) < 0)
+		return retry(l, t);
+	if (p.string)
+		return pass_to(l, t, p.next);
+	if (p.good || l->tries >= BAD_TRIES)
+		return search_from_here(l, t);
+	addr = slide(l, t);
+	return addr ? pass_to(l, t, addr) : retry(l, t);
 }
 
 /* The site did not come again in this state: what is known of it suffices to tell its passes apart. */
@@ -260,7 +295,7 @@ int landing_kicked(struct landing *l, struct task *t, bool wanted)
 	case LANDING_WAIT:
 		return begin(l, t);
 	case LANDING_PASS:
-		if (disturbed)
+		if (disturbed || ++l->rounds > PASS_MAX)
 			return retry(l, t);
 		set_timer(l, WAIT_NS);
 		return 0;

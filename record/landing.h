@@ -13,7 +13,7 @@
 enum landing_phase {
 	LANDING_IDLE,
 	LANDING_WAIT,   /* for a system call, which would be the better place */
-	LANDING_PASS,   /* past a string instruction that is half done */
+	LANDING_PASS,   /* past a string instruction that is half done, or to a place where passes cost nothing */
 	LANDING_SEARCH, /* does this place come again with the same registers, and what differs then? */
 	LANDING_RETURN  /* it does, and that is known: the next time it is the place */
 };

@@ -70,16 +70,6 @@ static int survey(const struct task *t, uint64_t addr, struct tramp *tr)
 	return tramp_survey(tr, addr, code, avail);
 }
 
-int landmark_look(const struct task *t, uint64_t addr, struct landmark_place *p)
-{
-	struct tramp tr;
-	int rc = survey(t, addr, &tr);
-
-	if (rc == 0)
-		*p = (struct landmark_place){ tr.patch_len > 1 && !tr.crossed, tr.insn[0].string, addr + tr.insn[0].len };
-	return rc;
-}
-
 /* Nothing of the guest's there, nor where a stack may grow to while we are there. */
 static bool pages_free(const struct task *t, uint64_t start, uint64_t end)
 {
@@ -97,6 +87,34 @@ static bool pages_free(const struct task *t, uint64_t start, uint64_t end)
 			return false;
 	}
 	return true;
+}
+
+/* Is there room for the trampoline where a jump from the site can reach? */
+static bool reachable(const struct task *t, const struct tramp *tr)
+{
+	uint64_t base;
+
+	for (unsigned i = 0; tramp_candidate(tr, i, &base); i++) {
+		uint64_t start = base & PAGE_MASK;
+
+		if (base >= GUEST_MIN && base < GUEST_TOP && pages_free(t, start, start + TRAMP_PAGES * PAGE_SIZE_4K))
+			return true;
+	}
+	return false;
+}
+
+int landmark_look(const struct task *t, uint64_t addr, struct landmark_place *p)
+{
+	struct tramp tr;
+	int rc = survey(t, addr, &tr);
+
+	if (rc == 0)
+		*p = (struct landmark_place){
+			.good = tr.patch_len > 1 && !tr.crossed && reachable(t, &tr),
+			.string = tr.insn[0].string, .ends = tr.insn[0].ends,
+			.next = addr + tr.insn[0].len, .target = tr.insn[0].target,
+		};
+	return rc;
 }
 
 /* ---- changing code ---- */

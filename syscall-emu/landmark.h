@@ -17,7 +17,9 @@ struct landmark; /* of a process, made at first use; t->proc->landmark: one thre
 struct landmark_place {
 	bool good;     /* passing it should cost next to nothing; else it may leave the guest each time */
 	bool string;   /* a repeated string instruction, which may be half done */
+	bool ends;     /* a jump or return: what follows is not executed next */
 	uint64_t next; /* the address behind the first instruction */
+	uint64_t target; /* where its direct jump leads, or 0 */
 };
 int landmark_look(const struct task *t, uint64_t addr, struct landmark_place *p);
 
