@@ -133,6 +133,9 @@ static void print_event(FILE *out, const struct event *ev, const struct memory *
 		fprintf(out, "~~~ gives way %s, at rip %#" PRIx64 " ~~~",
 			ev->flags & REC_F_POINT ? "in a computation" : "at a system call", ev->regs.rip);
 		break;
+	case REC_TURN:
+		fprintf(out, "~~~ turn %" PRId64 " of the processes that share memory ~~~", ev->result);
+		break;
 	case REC_NOTE:
 		fputs("note: ", out);
 		decode_quoted(out, ev->annex, ev->annex ? ev->annex_len : 0, false);

@@ -208,6 +208,8 @@ static const char *type_name(uint8_t type)
 		return "fork";
 	case REC_SCHED:
 		return "sched";
+	case REC_TURN:
+		return "turn";
 	default:
 		return "unknown";
 	}
@@ -234,6 +236,9 @@ static void add_details(json_t *o, const struct event *ev, const struct memory *
 		break;
 	case REC_EXIT:
 		add_exit(o, ev);
+		break;
+	case REC_TURN:
+		json_object_set_new(o, "number", json_integer(ev->result));
 		break;
 	case REC_SCHED:
 		json_object_set_new(o, "point", json_boolean(ev->flags & REC_F_POINT));

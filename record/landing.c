@@ -93,6 +93,16 @@ static void set_timer(struct landing *l, uint64_t ns)
 		l->timer->made = false; /* the program has deleted it */
 }
 
+void landing_timer_every(struct landing_timer *timer, uint64_t ns)
+{
+	const struct itimerspec when = { { .tv_nsec = (long)ns }, { .tv_nsec = (long)ns } };
+
+	if (ns == 0 && !timer->made)
+		return;
+	if (make_timer(timer) == 0 && timer_settime(timer->id, 0, &when, NULL) < 0)
+		timer->made = false;
+}
+
 void landing_timer_end(struct landing_timer *timer)
 {
 	if (timer->made && timer->owner == (int)syscall(SYS_gettid))

@@ -24,6 +24,7 @@ struct landing_timer {
 	timer_t id;
 	int owner;               /* the host thread it was made by: the child of a fork has none of them */
 };
+void landing_timer_every(struct landing_timer *timer, uint64_t ns); /* periodic; 0: off */
 void landing_timer_end(struct landing_timer *timer); /* on the thread, at its end */
 
 /* One for all threads of a process: a search is over before another one runs. */

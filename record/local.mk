@@ -1,7 +1,7 @@
 libsandrec_a_SOURCES += \
 	%D%/collector.c %D%/collector.h \
 	%D%/forward_signals.c %D%/forward_signals.h \
-	%D%/guest.c %D%/guest.h \
+	%D%/group.c %D%/group.h %D%/guest.c %D%/guest.h \
 	%D%/handover.c %D%/handover.h %D%/resume.c \
 	%D%/inputs.c %D%/inputs.h \
 	%D%/landing.c %D%/landing.h \

@@ -40,13 +40,18 @@ static int plain_preempt(struct session *s, struct task *t, bool point)
 static void plain_blocks(struct session *s, struct task *t)
 {
 	(void)s;
-	sched_leave(t);
+	sched_leave(t, true);
 }
 
 static void plain_unblocks(struct session *s, struct task *t)
 {
 	(void)s;
 	sched_enter(t);
+}
+
+static void plain_shares(struct session *s, struct task *t)
+{
+	(void)s, (void)t; /* nobody has to repeat the order */
 }
 
 static void begin_thread(struct task *made, struct task *before)
@@ -162,6 +167,7 @@ const struct session_ops plain_ops = {
 	.bpf_object = bpf_object_ask,
 	.image_file = plain_image_file,
 	.fork = plain_fork,
+	.shares = plain_shares,
 	.thread = plain_thread,
 	.thread_ended = live_thread_ended,
 	.futex_wake = live_futex_wake,

@@ -6,8 +6,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <linux/magic.h>
+#include <sys/mman.h>
+#include <sys/vfs.h>
 
 #include "record/collector.h"
+#include "record/group.h"
 #include "record/handover.h"
 #include "record/inputs.h"
 #include "record/landing.h"
@@ -17,6 +21,7 @@
 #include "record/thread.h"
 #include "syscall-emu/clone.h"
 #include "syscall-emu/kernel_shared.h"
+#include "syscall-emu/mm.h"
 #include "syscall-emu/signal_host.h"
 #include "trace/tracedir.h"
 #include "vmm/cleanup.h"
@@ -28,12 +33,15 @@ struct recorder {
 	struct recorder_links link;
 	bool cut; /* the supervisor cannot store any more: the program goes on unrecorded */
 	struct landing landing;
+
+	/* Shared memory: record/group.h. */
+	bool slice_over;       /* this process has the group's baton, and others want it, for longer than a slice */
 };
 
 /* Of one thread: task.of_session. */
 struct recorded {
 	struct inputs in;
-	struct landing_timer timer;
+	struct landing_timer timer, slice;
 };
 
 static struct recorder *recorder_of(struct session *s)
@@ -227,24 +235,84 @@ static void log_blocked(struct recorder *r, struct task *before)
 	in->n = 0; /* they are not what the memory holds when the call is over */
 }
 
+/* ---- processes that share memory ---- */
+
+static void log_turn(struct recorder *r, struct task *t, uint32_t number, uint8_t flags)
+{
+	struct event ev = { .type = REC_TURN, .flags = flags, .tid = t->tid, .regs = *t->regs, .result = number };
+
+	log_event(r, &ev);
+	r->slice_over = false;
+	landing_timer_every(&recorded_of(t)->slice, GROUP_SLICE_NS);
+}
+
+static void take_turn(struct recorder *r, struct task *t)
+{
+	if (t->proc->grouped)
+		log_turn(r, t, group_enter(&r->link.tree->group), 0);
+}
+
+static void end_turn(struct recorder *r, struct task *t)
+{
+	if (!t->proc->grouped)
+		return;
+	landing_timer_every(&recorded_of(t)->slice, 0);
+	group_leave(&r->link.tree->group);
+}
+
+static void recorder_shares(struct session *s, struct task *t)
+{
+	struct recorder *r = recorder_of(s);
+
+	if (t->proc->grouped)
+		return;
+	t->proc->grouped = true;
+	log_turn(r, t, group_enter(&r->link.tree->group), REC_F_AFTER);
+}
+
+/* Somebody has kicked us, or a timer has: has the group a reason? */
+static void look_at_slice(struct recorder *r, const struct task *t)
+{
+	r->slice_over |= t->proc->grouped && group_wanted(&r->link.tree->group);
+}
+
+static bool switch_asked(const struct recorder *r, const struct task *t)
+{
+	return sched_asked(t) || r->slice_over;
+}
+
+/* ---- giving way ---- */
+
 static void recorder_blocks(struct session *s, struct task *t)
 {
-	(void)s;
-	sched_leave(t);
+	struct recorder *r = recorder_of(s);
+
+	/* Another process cannot write in our log: it is said beforehand. */
+	if (t->proc->grouped) {
+		log_blocked(r, t);
+		end_turn(r, t);
+	}
+	if (t->proc->sched)
+		sched_leave(t, t->proc->grouped);
 }
 
 static void recorder_unblocks(struct session *s, struct task *t)
 {
-	struct task *before = sched_enter(t);
+	struct recorder *r = recorder_of(s);
+	struct task *before = t->proc->sched ? sched_enter(t) : NULL;
 
 	if (before)
-		log_blocked(recorder_of(s), before);
+		log_blocked(r, before);
+	take_turn(r, t);
 }
 
 static void begin_thread(struct task *made, struct task *before)
 {
+	struct recorder *r = recorder_of(made->proc->sess);
+
 	if (before)
-		log_blocked(recorder_of(made->proc->sess), before);
+		log_blocked(r, before);
+	take_turn(r, made);
 }
 
 static int64_t recorder_thread(struct session *s, struct task *t, struct plan *p, struct task *made)
@@ -257,6 +325,8 @@ static int64_t recorder_thread(struct session *s, struct task *t, struct plan *p
 static int recorder_thread_ended(struct session *s, struct task *t, struct task **next)
 {
 	landing_timer_end(&recorded_of(t)->timer);
+	end_turn(recorder_of(s), t);
+	landing_timer_end(&recorded_of(t)->slice);
 	return live_thread_ended(s, t, next);
 }
 
@@ -299,6 +369,13 @@ static void log_refreshed(struct recorder *r, struct task *t, struct event *ev)
 	free(f.piece);
 }
 
+/* *within: to another thread of this process, which may be asked of it by both. */
+static bool wants_switch(const struct recorder *r, struct task *t, bool *within)
+{
+	*within = sched_wants_switch(t);
+	return *within || (r->slice_over && group_wanted(&r->link.tree->group));
+}
+
 static int recorder_preempt(struct session *s, struct task *t, bool point)
 {
 	struct recorder *r = recorder_of(s);
@@ -306,11 +383,11 @@ static int recorder_preempt(struct session *s, struct task *t, bool point)
 	const struct exec_point *p = point ? stop_landing(r, t) : NULL;
 	unsigned char annex[POINT_ENCODED_MAX];
 	struct task *before;
-	bool gives_way;
+	bool within, gives_way;
 
 	if (point && !p)
 		return 0;
-	gives_way = sched_wants_switch(t);
+	gives_way = wants_switch(r, t, &within);
 	if (!gives_way && !(point && wants_refresh(t)))
 		return 0;
 	if (p) {
@@ -321,11 +398,15 @@ static int recorder_preempt(struct session *s, struct task *t, bool point)
 		stop_landing(r, t);
 	}
 	log_refreshed(r, t, &ev);
-	if (!gives_way)
-		return 0;
-	before = sched_yield_baton(t);
-	if (before)
-		log_blocked(r, before);
+	if (within) {
+		end_turn(r, t);
+		before = sched_yield_baton(t);
+		if (before)
+			log_blocked(r, before);
+		take_turn(r, t);
+	} else if (t->proc->grouped) {
+		log_turn(r, t, group_pass_on(&r->link.tree->group), 0);
+	}
 	return 0;
 }
 
@@ -338,7 +419,7 @@ static int recorder_resume(struct session *s, struct task *t)
 	r->landing.timer = &recorded_of(t)->timer;
 	if (kernel_shared_age(t->proc))
 		landing_tick(&r->landing, SCHED_SLICE_NS);
-	if (!sched_asked(t))
+	if (!switch_asked(r, t))
 		return 0;
 	return landing_kicked(&r->landing, t, true);
 }
@@ -350,13 +431,27 @@ static int recorder_kicked(struct session *s, struct task *t)
 
 	if (rc)
 		return rc;
+	look_at_slice(r, t);
 	r->landing.timer = &recorded_of(t)->timer;
-	return landing_kicked(&r->landing, t, t->pending || sched_asked(t) || wants_refresh(t));
+	return landing_kicked(&r->landing, t, t->pending || switch_asked(r, t) || wants_refresh(t));
 }
 
 static int recorder_landed(struct session *s, struct task *t)
 {
 	return landing_hit(&recorder_of(s)->landing, t);
+}
+
+/* A file that nobody in the tree is likely to write is only read: the C library's caches, for one. */
+static bool shared_with_others(int fd, int prot, int flags, int kind)
+{
+	int mode = fcntl(fd, F_GETFL);
+	struct statfs fs;
+
+	if (kind != FILE_MAP_SHARED || (flags & MAP_TYPE) == MAP_PRIVATE)
+		return false;
+	if (prot & PROT_WRITE || (mode >= 0 && (mode & O_ACCMODE) != O_RDONLY))
+		return true;
+	return fstatfs(fd, &fs) == 0 && fs.f_type == TMPFS_MAGIC;
 }
 
 static int recorder_map_file(struct session *s, struct task *t, struct plan *p, int fd, int prot, int flags,
@@ -369,6 +464,8 @@ static int recorder_map_file(struct session *s, struct task *t, struct plan *p, 
 
 	if (rc < 0)
 		return rc;
+	if (shared_with_others(fd, prot, flags, m.kind))
+		recorder_shares(s, t);
 	if (m.kind != FILE_MAP_ZERO && m.kind != FILE_MAP_KERNEL && !r->cut) {
 		rc = files_add(r->link.files, fd, &m.ref);
 		if (rc == -ENOSPC || rc == -EDQUOT)
@@ -447,16 +544,23 @@ static int child_ready(struct task *t, void *arg)
 	if (rc < 0)
 		return rc;
 	b->made->cut = b->parent->cut;
+	/* In memory lent by the parent it runs in the parent's turn. */
+	t->proc->grouped &= !(b->q->flags & CLONE_VM);
 	t->proc->sess = &b->made->base;
 	tell(b->made, CONTROL_BORN, t, annex.parent);
 	log_event(b->made, &ev);
+	take_turn(b->made, t);
 	return 0;
 }
 
 static int64_t recorder_fork(struct session *s, struct task *t, struct plan *p, const struct fork_request *q)
 {
 	struct birth b = { .parent = recorder_of(s), .q = q, .parent_pid = t->proc->pid };
-	int64_t pid = clone_process(t, q, child_ready, &b);
+	int64_t pid;
+
+	if (!(q->flags & CLONE_VM) && mm_shared_writable(t->proc->mm))
+		recorder_shares(s, t);
+	pid = clone_process(t, q, child_ready, &b);
 
 	(void)p;
 	if (pid && b.made) { /* a vfork child made it in our memory, and is gone to its own */
@@ -482,6 +586,7 @@ static int64_t recorder_exec_call(struct session *s, struct task *t, struct plan
 	h.control_fd = r->link.control;
 	h.shared_fd = r->link.shared;
 	h.events = ring_events(r->link.ring);
+	end_turn(r, t);
 	signal_host_requeue(t);
 	handover_exec(&h, q);
 	signal_host_die(SIGKILL); /* as Linux ends a program whose exec fails too late to return */
@@ -520,6 +625,7 @@ static const struct session_ops recorder_ops = {
 	.bpf_object = bpf_object_ask,
 	.image_file = recorder_image_file,
 	.fork = recorder_fork,
+	.shares = recorder_shares,
 	.thread = recorder_thread,
 	.thread_ended = recorder_thread_ended,
 	.futex_wake = live_futex_wake,

@@ -146,12 +146,12 @@ struct task *sched_enter(struct task *t)
 	return wait_for_baton(s, &w);
 }
 
-void sched_leave(struct task *t)
+void sched_leave(struct task *t, bool said)
 {
 	struct sched *s = t->proc->sched;
 
 	pthread_mutex_lock(&s->lock);
-	s->left = t;
+	s->left = said ? NULL : t;
 	hand_on(s);
 	pthread_mutex_unlock(&s->lock);
 }

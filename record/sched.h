@@ -21,7 +21,7 @@ int sched_begin(struct task *t);
  * in a call now, which the log has to say. Else NULL.
  */
 struct task *sched_enter(struct task *t);
-void sched_leave(struct task *t);
+void sched_leave(struct task *t, bool said); /* said: the log knows already */
 
 /* t ends: gives the baton up for good. */
 void sched_exit(struct task *t);

@@ -45,32 +45,37 @@ uint32_t tree_number(struct tree *t)
 	return __atomic_fetch_add(&t->turn, 1, __ATOMIC_SEQ_CST);
 }
 
-static void advance(struct tree *t, uint32_t from)
+void tree_advance(uint32_t *turn, uint32_t from)
 {
-	__atomic_compare_exchange_n(&t->turn, &from, from + 1, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
-	syscall(SYS_futex, &t->turn, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+	__atomic_compare_exchange_n(turn, &from, from + 1, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+	syscall(SYS_futex, turn, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
 }
 
-void tree_wait(struct tree *t, uint32_t number)
+void tree_wait_for(struct tree *t, uint32_t *turn, uint32_t number)
 {
 	const struct timespec patience = { .tv_nsec = WAIT_MS * 1000000L };
-	uint32_t now = __atomic_load_n(&t->turn, __ATOMIC_SEQ_CST);
+	uint32_t now = __atomic_load_n(turn, __ATOMIC_SEQ_CST);
 
 	if ((int32_t)(number - now) <= 0)
 		return;
 	__atomic_fetch_add(&t->waiting, 1, __ATOMIC_SEQ_CST);
 	while (!__atomic_load_n(&t->failed, __ATOMIC_SEQ_CST) &&
-	       (int32_t)(number - (now = __atomic_load_n(&t->turn, __ATOMIC_SEQ_CST))) > 0) {
-		if (syscall(SYS_futex, &t->turn, FUTEX_WAIT, now, &patience, NULL, 0) < 0 && errno == ETIMEDOUT &&
+	       (int32_t)(number - (now = __atomic_load_n(turn, __ATOMIC_SEQ_CST))) > 0) {
+		if (syscall(SYS_futex, turn, FUTEX_WAIT, now, &patience, NULL, 0) < 0 && errno == ETIMEDOUT &&
 		    __atomic_load_n(&t->waiting, __ATOMIC_SEQ_CST) >= __atomic_load_n(&t->live, __ATOMIC_SEQ_CST))
-			advance(t, now);
+			tree_advance(turn, now);
 	}
 	__atomic_fetch_sub(&t->waiting, 1, __ATOMIC_SEQ_CST);
 }
 
+void tree_wait(struct tree *t, uint32_t number)
+{
+	tree_wait_for(t, &t->turn, number);
+}
+
 void tree_done(struct tree *t, uint32_t number)
 {
-	advance(t, number);
+	tree_advance(&t->turn, number);
 }
 
 void tree_fail(struct tree *t)

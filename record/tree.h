@@ -8,6 +8,8 @@
 
 #include <stdint.h>
 
+#include "record/group.h"
+
 #define TREE_DEPTH 1000
 
 /* Replay of one process alone: replay/only.h. */
@@ -20,6 +22,15 @@ struct tree_only {
 	char cut[256];
 };
 
+/* Replay: a file that several processes have mapped (replay/shared_file.h), and who has it open. */
+#define TREE_FILES 256
+#define TREE_HOLDERS 8
+struct tree_file {
+	uint64_t dev, ino, memfd_ino;
+	uint32_t next;
+	struct { int32_t pid, fd; } holder[TREE_HOLDERS];
+};
+
 enum { TREE_DIVERGED = 1, TREE_UNREADABLE /* a process could not be replayed, for another reason */ };
 
 struct tree {
@@ -29,6 +40,9 @@ struct tree {
 	uint32_t failed;  /* replay: TREE_* */
 	uint32_t cut;     /* replay: the recording did not end in order, so a process may have no events */
 	struct tree_only only;
+	struct group group; /* record/group.h */
+	uint32_t nfiles;
+	struct tree_file file[TREE_FILES];
 
 	/* replay: replay/progress.h */
 	uint64_t done, total, start_ns; /* events; total 0: nobody wants to know */
@@ -48,6 +62,9 @@ uint32_t tree_number(struct tree *t);        /* record: the number of a write th
  */
 void tree_wait(struct tree *t, uint32_t number);
 void tree_done(struct tree *t, uint32_t number);
+/* The same for another counter: until *turn is number; and number has had its turn. */
+void tree_wait_for(struct tree *t, uint32_t *turn, uint32_t number);
+void tree_advance(uint32_t *turn, uint32_t number);
 void tree_leave(struct tree *t);             /* this process's replay is over */
 void tree_fail(struct tree *t);              /* some process cannot be replayed, which has been reported */
 

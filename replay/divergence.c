@@ -12,7 +12,7 @@ const char *event_type_name(uint8_t type)
 	static const char *const name[] = {
 		[REC_EXEC] = "program start", [REC_SYSCALL] = "system call", [REC_SIGNAL] = "signal",
 		[REC_FAULT] = "fault", [REC_TSC] = "rdtsc", [REC_EXIT] = "exit", [REC_DATA] = "data", [REC_NOTE] = "note",
-		[REC_FORK] = "start of a process", [REC_SCHED] = "thread switch",
+		[REC_FORK] = "start of a process", [REC_SCHED] = "thread switch", [REC_TURN] = "turn of a process",
 	};
 
 	return type < sizeof(name) / sizeof(name[0]) && name[type] ? name[type] : "unknown event";

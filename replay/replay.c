@@ -177,6 +177,7 @@ static int replay_first(int dirfd, const struct manifest *m, const struct replay
 	if (rc < 0 || j.link.dir < 0)
 		return failed(res, rc < 0 ? rc : j.link.dir, "cannot set up the replay");
 	j.link.tree->live = 1;
+	j.link.tree->group.turn = 1;
 	j.link.tree->cut = !m->complete;
 	rc = find_only(j.link.dir, m, q->only, &j.link.tree->only, res);
 	if (rc < 0)

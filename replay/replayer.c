@@ -36,6 +36,8 @@ struct replayer {
 	struct event ev;       /* the next event, when peeked */
 	bool peeked, exit_seen;
 	bool switched;         /* the thread that ran last has given way, or ended */
+	uint32_t number;       /* whose turn it is: this process's (record/group.h), 0: it has none */
+	bool warned;           /* of memory that others share */
 	bool file_missing;     /* a recorded file cannot be used, which has been reported */
 	bool shown;            /* output of the event at hand is for people */
 	bool passed;           /* it has made the process that alone is wanted (only.h), and is not needed any more */
@@ -257,10 +259,34 @@ static int apply_data(struct replayer *r, struct task *t, struct event_data *d, 
 
 /* ---- threads ---- */
 
-/* Who runs is who has the next event. */
-static int replayer_turn(struct session *s, struct task **t)
+static void end_turn(struct replayer *r)
 {
-	struct replayer *r = replayer_of(s);
+	if (r->number)
+		group_next(r->link.tree, r->number);
+	r->number = 0;
+}
+
+/* The next event is a REC_TURN: others who share memory with this process come first. */
+static int take_turn(struct replayer *r, struct task *t)
+{
+	int rc = expect(r, t, REC_TURN);
+
+	if (rc < 0)
+		return rc;
+	t->proc->grouped = true;
+	if (!only_one(r->link.tree))
+		group_await(r->link.tree, (uint32_t)r->ev.result);
+	else if (!r->warned)
+		fprintf(stderr, "sandrec: process %d shares memory with others, which are not replayed with it: it may diverge\n",
+			r->link.pid);
+	r->warned = true;
+	r->number = (uint32_t)r->ev.result;
+	consume(r);
+	return 0;
+}
+
+static int choose_thread(struct replayer *r, struct task **t)
+{
 	struct task *next;
 	int rc = r->passed ? 0 : peek(r);
 
@@ -281,12 +307,32 @@ static int replayer_turn(struct session *s, struct task **t)
 	return 0;
 }
 
+/* Who runs is who has the next event. */
+static int replayer_turn(struct session *s, struct task **t)
+{
+	struct replayer *r = replayer_of(s);
+	int rc = choose_thread(r, t);
+
+	while (rc == 0 && r->peeked && r->ev.type == REC_TURN && !(r->ev.flags & REC_F_AFTER)) {
+		rc = take_turn(r, *t);
+		if (rc == 0)
+			rc = choose_thread(r, t);
+	}
+	return rc;
+}
+
 static int replayer_preempt(struct session *s, struct task *t, bool point)
 {
 	struct replayer *r = replayer_of(s);
 	struct event_data d;
 	int rc = peek(r);
 
+	while (rc > 0 && !point && r->ev.type == REC_TURN && r->ev.flags & REC_F_AFTER) {
+		rc = take_turn(r, t);
+		if (rc < 0)
+			return rc;
+		rc = peek(r);
+	}
 	if (rc < 0 && rc != -ENODATA)
 		return damaged(r, rc);
 	if (rc <= 0 || r->ev.type != REC_SCHED || !(r->ev.flags & REC_F_POINT) != !point)
@@ -300,8 +346,19 @@ static int replayer_preempt(struct session *s, struct task *t, bool point)
 	if (rc < 0)
 		return rc;
 	consume(r);
+	end_turn(r);
 	r->switched = true;
 	return 1;
+}
+
+static void replayer_shares(struct session *s, struct task *t)
+{
+	(void)s, (void)t; /* the recording says when */
+}
+
+static int replayer_segment(struct session *s, int id)
+{
+	return shared_files_segment(replayer_of(s)->shared, id);
 }
 
 static void replayer_waits(struct session *s, struct task *t)
@@ -324,6 +381,7 @@ static int replayer_thread_ended(struct session *s, struct task *t, struct task 
 		debuggee_thread_ends(replayer_of(s)->link.debug, t);
 	thread_free(t);
 	*next = p->tasks;
+	end_turn(replayer_of(s));
 	replayer_of(s)->switched = true;
 	return 0;
 }
@@ -356,7 +414,7 @@ static bool is_error(int64_t result)
 }
 
 /* A write to the original outputs waits until those that other processes made before it are repeated. -1: none. */
-static int64_t take_turn(struct replayer *r, const struct event *ev, const struct plan *p)
+static int64_t output_turn(struct replayer *r, const struct event *ev, const struct plan *p)
 {
 	uint32_t number;
 
@@ -417,7 +475,7 @@ static int replayer_syscall(struct session *s, struct task *t, const struct sys_
 			return 0;
 		}
 	}
-	turn = take_turn(r, &ev, &t->plan);
+	turn = output_turn(r, &ev, &t->plan);
 	if (ev.flags & (REC_F_STDOUT | REC_F_STDERR) && repeats(r, t)) {
 		int fd = output_fd(ev.flags);
 
@@ -546,7 +604,7 @@ static int replayer_map_file(struct session *s, struct task *t, struct plan *p, 
 	struct file_map m;
 	int rc = file_map_decode(p->annex, p->annex_len, &m);
 
-	(void)t, (void)fd, (void)prot, (void)flags, (void)len;
+	(void)fd, (void)prot, (void)flags, (void)len;
 	if (rc < 0)
 		return divergence(&r->ev, "a file mapping without a usable file reference");
 	if (m.kind == FILE_MAP_KERNEL) {
@@ -561,7 +619,7 @@ static int replayer_map_file(struct session *s, struct task *t, struct plan *p, 
 	if (src->shared_copy) {
 		cleanup_close int stored = src->fd;
 
-		src->fd = shared_files_get(r->shared, m.dev, m.ino, stored, m.ref.size);
+		src->fd = shared_files_get(r->shared, m.dev, m.ino, t->proc->grouped, stored, m.ref.size);
 		if (src->fd < 0)
 			return src->fd;
 	}
@@ -616,6 +674,7 @@ static int replayer_exited(struct session *s, struct task *t)
 	struct replayer *r = replayer_of(s);
 	int rc = check_exit(r, t);
 
+	end_turn(r);
 	if (rc == 0 && !r->passed)
 		only_note_end(r->link.tree, t->proc->pid, t->wait_status, r->ev.index + 1, r->cut[0] ? r->cut : NULL);
 	if (rc == 0 && debugged(r, t))
@@ -753,6 +812,7 @@ static int64_t replayer_exec_call(struct session *s, struct task *t, struct plan
 		tree_leave(r->link.tree); /* it ran in its parent's memory so far, and leaves that now */
 		_exit(0);
 	}
+	end_turn(r);
 	handover_fill(&h, t);
 	h.kind = HANDOVER_REPLAY;
 	h.fds = (struct fdtable_state){ .saved = { -1, -1, -1 } };
@@ -813,8 +873,10 @@ static const struct session_ops replayer_ops = {
 	.set_action = replayer_set_action,
 	.map_file = replayer_map_file,
 	.map_done = replayer_map_done,
+	.segment = replayer_segment,
 	.image_file = replayer_image_file,
 	.fork = replayer_fork,
+	.shares = replayer_shares,
 	.thread = replayer_thread,
 	.thread_ended = replayer_thread_ended,
 	.futex_wake = replayer_futex_wake,
@@ -852,7 +914,7 @@ int replayer_create(const struct replay_links *links, struct stream_reader *read
 	r->link = *links;
 	rc = files_open(links->dir, fd_hide, &r->files);
 	if (rc == 0)
-		rc = shared_files_create(&r->shared);
+		rc = shared_files_create(r->link.tree, &r->shared);
 	if (rc < 0) {
 		replayer_destroy(r);
 		return rc;

@@ -233,20 +233,6 @@ static bool flags_agree(uint64_t f)
 	       !(f & CLONE_SIGHAND && f & CLONE_CLEAR_SIGHAND) && !(f & CLONE_FS && f & (CLONE_NEWNS | CLONE_NEWUSER));
 }
 
-/* What the other process writes there comes at a time that no recording holds (doc/internals.md). */
-static void warn_of_sharing(const struct process *p)
-{
-	static bool said;
-
-	for (const struct vma *v = mm_next(p->mm, NULL); v && !said; v = mm_next(p->mm, v)) {
-		if (!(v->flags & MAP_SHARED) || !(v->prot & PROT_WRITE))
-			continue;
-		fprintf(stderr, "sandrec: process %d forks with writable shared memory at %#llx: the order in which "
-			"processes use it is not recorded\n", p->pid, (unsigned long long)v->start);
-		said = true;
-	}
-}
-
 static int64_t put_tid(struct plan *p, uint64_t addr, pid_t tid)
 {
 	if (!addr || guest_write(addr, &tid, sizeof(tid)) < 0)
@@ -300,8 +286,6 @@ static int64_t start_process(struct task *t, struct plan *p, struct fork_request
 	q->pidfd = target(CLONE_PIDFD, q->flags, q->pidfd);
 	if (q->flags & CLONE_PIDFD && !q->pidfd)
 		return -EFAULT;
-	if (t->proc->verbose && !(q->flags & CLONE_VM))
-		warn_of_sharing(t->proc);
 	pid = s->ops->fork(s, t, p, q);
 	if (pid < 0)
 		return pid;

@@ -31,7 +31,7 @@ static int64_t call(struct task *t, uint64_t nr, int fd, const void *buf, uint64
 	const uint64_t args[6] = { (uint64_t)fd, (uint64_t)(uintptr_t)buf, len, (uint64_t)off };
 
 	struct session *s = t->proc->sess;
-	bool waits = t->proc->nthreads > 1;
+	bool waits = task_not_alone(t);
 	int64_t ret;
 
 	if (waits)

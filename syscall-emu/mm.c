@@ -43,11 +43,8 @@ void mm_destroy(struct mm *mm)
 		mm_unmap(mm, GUEST_MIN, GUEST_TOP - GUEST_MIN);
 	if (mm->reserve.end > mm->reserve.start)
 		munmap(host_ptr(mm->reserve.start), mm->reserve.end - mm->reserve.start);
-	for (size_t i = 0; i < mm->nsegments; i++)
-		close(mm->segment[i].fd);
 	set_free(mm);
 	text_patch_free(mm);
-	free(mm->segment);
 	free(mm->hole);
 	free(mm);
 }

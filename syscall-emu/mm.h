@@ -41,6 +41,9 @@ void mm_destroy(struct mm *mm);
  */
 int mm_reborn(struct mm *mm, struct vm *vm, uint64_t sp);
 
+/* Is there memory that a forked child would share, and that either may write? */
+bool mm_shared_writable(const struct mm *mm);
+
 int64_t mm_map(struct mm *mm, const struct mm_request *r); /* address or negative errno */
 int mm_unmap(struct mm *mm, uint64_t start, uint64_t len);
 int mm_protect(struct mm *mm, uint64_t start, uint64_t len, int prot);

@@ -44,3 +44,11 @@ int mm_reborn(struct mm *mm, struct vm *vm, uint64_t sp)
 	fill_stack(mm, sp);
 	return 0;
 }
+
+bool mm_shared_writable(const struct mm *mm)
+{
+	for (size_t i = 0; i < mm->n; i++)
+		if (mm->v[i]->flags & MAP_SHARED && mm->v[i]->may & PROT_WRITE)
+			return true;
+	return false;
+}

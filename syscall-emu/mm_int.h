@@ -24,10 +24,6 @@ struct mm_stream {
 	uint64_t start, end, size;
 };
 
-struct mm_segment {
-	int id, fd;
-};
-
 struct mm {
 	struct process *proc;
 	struct vm *vm;
@@ -56,8 +52,6 @@ struct mm {
 
 	uint64_t next_ino;             /* of shared anonymous mappings */
 	bool lock_future;
-	struct mm_segment *segment;
-	size_t nsegments;
 	struct text_patches *patches;  /* text_patch.h; NULL: none so far */
 };
 

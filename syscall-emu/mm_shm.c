@@ -9,6 +9,7 @@
 #include <sys/shm.h>
 
 #include "syscall-emu/mm_int.h"
+#include "syscall-emu/session.h"
 #include "trace/event.h"
 
 #define SHM_FLAGS_ADDR (SHM_RDONLY | SHM_RND | SHM_REMAP | SHM_EXEC)
@@ -19,29 +20,12 @@ struct shm_annex {
 	uint32_t key;
 };
 
-static int memfd_for(struct mm *mm, const struct shm_annex *a)
+static int memfd_for(struct task *t, const struct shm_annex *a)
 {
-	struct mm_segment *s;
-	int fd;
+	struct session *s = t->proc->sess;
+	int fd = s->ops->segment(s, a->id);
 
-	for (size_t i = 0; i < mm->nsegments; i++)
-		if (mm->segment[i].id == a->id)
-			return ftruncate(mm->segment[i].fd, (off_t)a->size) < 0 ? -errno : mm->segment[i].fd;
-	s = reallocarray(mm->segment, mm->nsegments + 1, sizeof(*s));
-	if (!s)
-		return -ENOMEM;
-	mm->segment = s;
-	fd = memfd_create("sandrec-segment", MFD_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	if (ftruncate(fd, (off_t)a->size) < 0) {
-		int rc = -errno;
-
-		close(fd);
-		return rc;
-	}
-	mm->segment[mm->nsegments++] = (struct mm_segment){ a->id, fd };
-	return fd;
+	return fd >= 0 && ftruncate(fd, (off_t)a->size) < 0 ? -errno : fd;
 }
 
 /* Where the segment goes: page-aligned, free unless SHM_REMAP. */
@@ -63,7 +47,7 @@ static int64_t place(struct mm *mm, uint64_t addr, uint64_t len, int flags)
 	return (int64_t)addr;
 }
 
-static int attach_host(struct mm *mm, const struct shm_annex *a, uint64_t addr, int flags, int prot, bool recorded)
+static int attach_host(struct task *t, const struct shm_annex *a, uint64_t addr, int flags, int prot, bool recorded)
 {
 	uint64_t len = page_up(a->size);
 	void *want = host_ptr(addr), *got;
@@ -74,15 +58,16 @@ static int attach_host(struct mm *mm, const struct shm_annex *a, uint64_t addr, 
 		got = shmat(a->id, want, (flags & ~SHM_RND) | SHM_REMAP);
 		return got == (void *)-1 ? -errno : 0;
 	}
-	fd = memfd_for(mm, a);
+	fd = memfd_for(t, a);
 	if (fd < 0)
 		return fd;
 	got = mmap(want, len, host_prot(prot), MAP_SHARED | MAP_FIXED, fd, 0);
 	return got == MAP_FAILED ? -errno : 0;
 }
 
-static int64_t attach(struct mm *mm, const struct shm_annex *a, uint64_t where, int flags, bool recorded)
+static int64_t attach(struct task *t, const struct shm_annex *a, uint64_t where, int flags, bool recorded)
 {
+	struct mm *mm = t->proc->mm;
 	uint64_t len = page_up(a->size);
 	int prot = PROT_READ | (flags & SHM_RDONLY ? 0 : PROT_WRITE) | (flags & SHM_EXEC ? PROT_EXEC : 0);
 	char name[40];
@@ -104,7 +89,7 @@ static int64_t attach(struct mm *mm, const struct shm_annex *a, uint64_t where, 
 		rc = vm_deny(mm->vm, like.start, len);
 	}
 	if (rc == 0)
-		rc = attach_host(mm, a, like.start, flags, prot, recorded);
+		rc = attach_host(t, a, like.start, flags, prot, recorded);
 	if (rc < 0) {
 		set_drop(v);
 		set_merge(mm, like.start, like.end);
@@ -119,7 +104,7 @@ static int64_t attach(struct mm *mm, const struct shm_annex *a, uint64_t where, 
 
 int64_t do_shmat(struct task *t, struct plan *p)
 {
-	struct mm *mm = t->proc->mm;
+	struct session *s = t->proc->sess;
 	bool recorded = p->annex_len == sizeof(struct shm_annex);
 	int flags = (int)p->arg[2];
 	struct shm_annex a = { 0 };
@@ -130,14 +115,15 @@ int64_t do_shmat(struct task *t, struct plan *p)
 		memcpy(&a, p->annex, sizeof(a));
 		if (!a.size || a.size > GUEST_TOP || a.id < 0 || a.id == INT32_MAX)
 			return -EBADMSG;
-		return attach(mm, &a, p->arg[1], flags, true);
+		return attach(t, &a, p->arg[1], flags, true);
 	}
 	if ((int)p->arg[0] < 0 || (int)p->arg[0] == INT32_MAX)
 		return -EINVAL;
 	if (shmctl((int)p->arg[0], IPC_STAT, &ds) < 0)
 		return -errno;
 	a = (struct shm_annex){ ds.shm_segsz, (int)p->arg[0], (uint32_t)ds.shm_perm.__key };
-	addr = attach(mm, &a, p->arg[1], flags & SHM_FLAGS_ADDR, false);
+	s->ops->shares(s, t);
+	addr = attach(t, &a, p->arg[1], flags & SHM_FLAGS_ADDR, false);
 	if (addr < 0)
 		return addr;
 	plan_set_annex(p, &a, sizeof(a));

@@ -311,7 +311,7 @@ static void set_pointers(struct plan *p, bool ours)
 int64_t plan_forward(struct plan *p, struct task *t)
 {
 	struct session *s = t->proc->sess;
-	bool waits = t->proc->nthreads > 1 && plan_may_block(p);
+	bool waits = task_not_alone(t) && plan_may_block(p);
 	int64_t ret;
 
 	if (waits)

@@ -101,6 +101,9 @@ struct session_ops {
 	/* What the kernel says of a descriptor of bpf(2): bpf_object_ask(). NULL where there is no kernel to ask. */
 	int (*bpf_object)(struct session *s, struct task *t, int fd, struct bpf_object *o);
 
+	/* Replay: a descriptor that stands for the System V segment id; the session's. */
+	int (*segment)(struct session *s, int id);
+
 	/* A file of a program image by path (executable, script, interpreter): a descriptor, or negative errno. index
 	 * counts the files of one exec from 0: replay opens the recorded copy with that index. */
 	int (*image_file)(struct session *s, struct exec_params *x, unsigned index, const char *path);
@@ -108,6 +111,12 @@ struct session_ops {
 	/* A new process: the child's pid or a negative errno in the parent; 0 in the child (t->newborn), whose registers
 	 * are set and whose session is its own. */
 	int64_t (*fork)(struct session *s, struct task *t, struct plan *p, const struct fork_request *q);
+
+	/*
+	 * The guest is about to map memory that other processes may write or see written: from here on the session keeps an
+	 * order between them. At a system call, before it has had any effect.
+	 */
+	void (*shares)(struct session *s, struct task *t);
 
 	/* A new thread (threads.h: thread_make() has been called): its tid or a negative errno. */
 	int64_t (*thread)(struct session *s, struct task *t, struct plan *p, struct task *made);

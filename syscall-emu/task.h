@@ -60,6 +60,7 @@ struct process {
 	struct vcpu **spare_vcpu;         /* of ended threads */
 	unsigned nspare;
 	struct sched *sched;              /* live sessions: record/sched.h; NULL until there is a second thread */
+	bool grouped;                     /* shares memory with other processes (record/group.h): they run while it waits */
 	struct landmark *landmark;        /* landmark.h; NULL until first used */
 };
 
@@ -107,5 +108,8 @@ struct task {
 	bool only_thread;                 /* other threads of the process go on */
 	int wait_status;                  /* then valid, of the process */
 };
+
+/* Do others run while this task waits in a call, who share memory with it? */
+static inline bool task_not_alone(const struct task *t) { return t->proc->nthreads > 1 || t->proc->grouped; }
 
 #endif

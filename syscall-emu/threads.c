@@ -86,6 +86,7 @@ void threads_borrowed(struct task *t)
 	p->sched = NULL;
 	p->spare_vcpu = NULL;
 	p->nspare = 0;
+	p->grouped = false;
 	t->of_session = NULL;
 	threads_begin(t);
 }

@@ -7,8 +7,19 @@ check_PROGRAMS += $(unit_tests)
 TESTS += $(unit_tests)
 endif
 
-shell_tests += %D%/guest.sh %D%/signals.sh %D%/programs.sh %D%/errors.sh %D%/kill.sh %D%/trees.sh %D%/async.sh %D%/patch.sh %D%/bpf.sh %D%/bpf_tools.sh
+# One a line, so that additions do not meet.
+shell_tests += %D%/guest.sh
+shell_tests += %D%/signals.sh
+shell_tests += %D%/programs.sh
+shell_tests += %D%/errors.sh
+shell_tests += %D%/kill.sh
+shell_tests += %D%/trees.sh
+shell_tests += %D%/async.sh
+shell_tests += %D%/patch.sh
+shell_tests += %D%/bpf.sh
+shell_tests += %D%/bpf_tools.sh
 shell_tests += %D%/gdb.sh
+shell_tests += %D%/shared.sh
 EXTRA_DIST += $(sort $(wildcard $(srcdir)/%D%/unit/*.h))
 EXTRA_DIST += %D%/check-hosts.sh %D%/check-hosts-job.sh %D%/tools/pty_session.py
 EXTRA_DIST += %D%/tools/rsp.py %D%/tools/gdb_exact.py $(sort $(wildcard $(srcdir)/%D%/gdb/*.c $(srcdir)/%D%/gdb/*.py))

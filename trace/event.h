@@ -30,13 +30,15 @@ enum rec_type {
 	REC_FORK,     /* first event of a process that clone made: regs at its first instruction; annex: struct fork_annex */
 	REC_SCHED,    /* the thread gives way to the one whose event comes next: at a system call that it has not made yet or
 	               * that waits (data: what the call reads), or with REC_F_POINT at an execution point (annex) */
-	REC_LAST = REC_SCHED
+	REC_TURN,     /* the thread takes the baton of the processes that share memory: result = which time that is, from 1 */
+	REC_LAST = REC_TURN
 };
 
 /* rec_head.flags */
 #define REC_F_STDOUT 0x01 /* a write whose bytes went to the program's original stdout */
 #define REC_F_STDERR 0x02
-#define REC_F_AFTER 0x04  /* REC_SIGNAL: delivered after the preceding system call; else before the call at hand */
+#define REC_F_AFTER 0x04  /* REC_SIGNAL: delivered after the preceding system call; else before the call at hand.
+                           * REC_TURN: at a system call that the thread is about to make; else where it stands anyway */
 #define REC_F_RESTART 0x08 /* REC_SYSCALL: interrupted, to be restarted: the instruction executes again */
 #define REC_F_POINT 0x20   /* REC_SIGNAL, with REC_F_AFTER: at an execution point, which follows the siginfo in the annex; REC_SCHED: as said there */
 #define REC_F_ALLREGS 0x10 /* all registers stored, not differences (the encoder sets it, readers never see it) */
