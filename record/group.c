@@ -115,7 +115,7 @@ bool group_wanted(const struct group *g)
 
 void group_await(struct tree *t, uint32_t number)
 {
-	tree_wait_for(t, &t->group.turn, number);
+	tree_wait_group(t, number);
 }
 
 void group_next(struct tree *t, uint32_t number)

@@ -1,6 +1,7 @@
 /* The order of output over processes. Contract: tree.h. */
 #include <errno.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <linux/futex.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -51,26 +52,68 @@ void tree_advance(uint32_t *turn, uint32_t from)
 	syscall(SYS_futex, turn, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
 }
 
-void tree_wait_for(struct tree *t, uint32_t *turn, uint32_t number)
+static struct tree_waiter *take_slot(struct tree *t)
+{
+	for (unsigned i = 0; i < TREE_WAITERS; i++) {
+		uint32_t none = TREE_NOBODY;
+
+		if (__atomic_compare_exchange_n(&t->waiter[i].what, &none, TREE_CLAIMED, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+			return &t->waiter[i];
+	}
+	return NULL;
+}
+
+static uint32_t turn_of(const struct tree *t, uint32_t what)
+{
+	return __atomic_load_n(what == TREE_OUTPUT ? &t->turn : &t->group.turn, __ATOMIC_SEQ_CST);
+}
+
+/* Does every live process wait for a number that has not come? One whose turn it is may be on its way, however slow. */
+static bool all_stuck(const struct tree *t)
+{
+	uint32_t stuck = 0;
+
+	for (unsigned i = 0; i < TREE_WAITERS; i++) {
+		uint32_t what = __atomic_load_n(&t->waiter[i].what, __ATOMIC_SEQ_CST);
+
+		if (what == TREE_NOBODY)
+			continue;
+		if (what == TREE_CLAIMED || (int32_t)(t->waiter[i].number - turn_of(t, what)) <= 0)
+			return false;
+		stuck++;
+	}
+	return stuck >= __atomic_load_n(&t->live, __ATOMIC_SEQ_CST);
+}
+
+static void wait_for(struct tree *t, uint32_t what, uint32_t number)
 {
 	const struct timespec patience = { .tv_nsec = WAIT_MS * 1000000L };
-	uint32_t now = __atomic_load_n(turn, __ATOMIC_SEQ_CST);
+	uint32_t *turn = what == TREE_OUTPUT ? &t->turn : &t->group.turn, now = turn_of(t, what);
+	struct tree_waiter *w;
 
 	if ((int32_t)(number - now) <= 0)
 		return;
-	__atomic_fetch_add(&t->waiting, 1, __ATOMIC_SEQ_CST);
-	while (!__atomic_load_n(&t->failed, __ATOMIC_SEQ_CST) &&
-	       (int32_t)(number - (now = __atomic_load_n(turn, __ATOMIC_SEQ_CST))) > 0) {
-		if (syscall(SYS_futex, turn, FUTEX_WAIT, now, &patience, NULL, 0) < 0 && errno == ETIMEDOUT &&
-		    __atomic_load_n(&t->waiting, __ATOMIC_SEQ_CST) >= __atomic_load_n(&t->live, __ATOMIC_SEQ_CST))
+	w = take_slot(t);
+	if (w) {
+		w->number = number;
+		__atomic_store_n(&w->what, what, __ATOMIC_SEQ_CST);
+	}
+	while (!__atomic_load_n(&t->failed, __ATOMIC_SEQ_CST) && (int32_t)(number - (now = turn_of(t, what))) > 0) {
+		if (syscall(SYS_futex, turn, FUTEX_WAIT, now, &patience, NULL, 0) < 0 && errno == ETIMEDOUT && all_stuck(t))
 			tree_advance(turn, now);
 	}
-	__atomic_fetch_sub(&t->waiting, 1, __ATOMIC_SEQ_CST);
+	if (w)
+		__atomic_store_n(&w->what, TREE_NOBODY, __ATOMIC_SEQ_CST);
+}
+
+void tree_wait_group(struct tree *t, uint32_t number)
+{
+	wait_for(t, TREE_GROUP, number);
 }
 
 void tree_wait(struct tree *t, uint32_t number)
 {
-	tree_wait_for(t, &t->turn, number);
+	wait_for(t, TREE_OUTPUT, number);
 }
 
 void tree_done(struct tree *t, uint32_t number)

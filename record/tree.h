@@ -31,16 +31,23 @@ struct tree_file {
 	struct { int32_t pid, fd; } holder[TREE_HOLDERS];
 };
 
+#define TREE_WAITERS 1024
+enum { TREE_NOBODY, TREE_CLAIMED, TREE_OUTPUT, TREE_GROUP };
+struct tree_waiter {
+	uint32_t what;   /* TREE_*; atomic */
+	uint32_t number;
+};
+
 enum { TREE_DIVERGED = 1, TREE_UNREADABLE /* a process could not be replayed, for another reason */ };
 
 struct tree {
 	uint32_t turn;    /* record: writes so far; replay: the number that may be written now (a futex) */
 	uint32_t live;    /* replay: processes that are being replayed */
-	uint32_t waiting; /* replay: of them, those that wait for their turn */
 	uint32_t failed;  /* replay: TREE_* */
 	uint32_t cut;     /* replay: the recording did not end in order, so a process may have no events */
 	struct tree_only only;
 	struct group group; /* record/group.h */
+	struct tree_waiter waiter[TREE_WAITERS]; /* replay: processes that wait for their turn */
 	uint32_t nfiles;
 	struct tree_file file[TREE_FILES];
 
@@ -62,8 +69,8 @@ uint32_t tree_number(struct tree *t);        /* record: the number of a write th
  */
 void tree_wait(struct tree *t, uint32_t number);
 void tree_done(struct tree *t, uint32_t number);
-/* The same for another counter: until *turn is number; and number has had its turn. */
-void tree_wait_for(struct tree *t, uint32_t *turn, uint32_t number);
+/* The same for the group's turn; and one number of either has had it. */
+void tree_wait_group(struct tree *t, uint32_t number);
 void tree_advance(uint32_t *turn, uint32_t number);
 void tree_leave(struct tree *t);             /* this process's replay is over */
 void tree_fail(struct tree *t);              /* some process cannot be replayed, which has been reported */
