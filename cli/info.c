@@ -86,6 +86,10 @@ static void print_text(const char *path, const struct description *d, const stru
 	snprintf(text, sizeof(text), "%u leaves, XCR0 %#" PRIx64, m->cpu.n, m->cpu.xcr0);
 	line("cpuid", text);
 	line("clock", m->clock);
+	if (m->chaos) {
+		snprintf(text, sizeof(text), "seed %" PRIu64, m->seed);
+		line("chaos", text);
+	}
 	snprintf(text, sizeof(text), "%d, by sandrec %.40s", m->format, m->sandrec ? m->sandrec : "?");
 	line("format", text);
 	snprintf(text, sizeof(text), "%s (%" PRIu64 " bytes)", d->size, d->bytes);
@@ -118,6 +122,7 @@ static void print_json(const char *path, const struct description *d, const stru
 	json_object_set_new(o, "sandrec", describe_text(m->sandrec));
 	json_object_set_new(o, "host", describe_text(m->host));
 	json_object_set_new(o, "kernel", describe_text(m->kernel));
+	json_object_set_new(o, "chaos", m->chaos ? json_integer((json_int_t)m->seed) : json_null());
 	json_object_set_new(o, "cwd", describe_text(m->cwd));
 	json_object_set_new(o, "clock", describe_text(m->clock));
 	for (size_t i = 0; m->envp && m->envp[i]; i++)

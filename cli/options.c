@@ -35,7 +35,10 @@ static void print_option(const struct cli_option *o, FILE *out)
 		n = fprintf(out, "  -%c, ", o->letter);
 	else
 		n = fprintf(out, "      ");
-	n += fprintf(out, "--%s%s%s", o->name, o->arg ? "=" : "", o->arg ? o->arg : "");
+	if (o->kind == OPT_OPTIONAL)
+		n += fprintf(out, "--%s[=%s]", o->name, o->arg);
+	else
+		n += fprintf(out, "--%s%s%s", o->name, o->arg ? "=" : "", o->arg ? o->arg : "");
 	if (n > HELP_COLUMN - 2)
 		n = fprintf(out, "\n") - 1;
 	fprintf(out, "%*s%s\n", HELP_COLUMN - n, "", o->help);
@@ -115,6 +118,11 @@ void options_free_list(struct option_list *l)
 	l->n = 0;
 }
 
+static int argument_kind(const struct cli_option *o)
+{
+	return !o->arg ? no_argument : o->kind == OPT_OPTIONAL ? optional_argument : required_argument;
+}
+
 static bool store(const struct cli_command *c, const struct cli_option *o, void *values, const char *arg)
 {
 	char *at = (char *)values + o->at;
@@ -127,6 +135,9 @@ static bool store(const struct cli_command *c, const struct cli_option *o, void 
 		return true;
 	case OPT_STRING:
 		*(const char **)at = arg;
+		return true;
+	case OPT_OPTIONAL:
+		*(const char **)at = arg ? arg : "";
 		return true;
 	case OPT_LIST:
 		return append((struct option_list *)at, arg);
@@ -166,8 +177,7 @@ static void fill_tables(const struct cli_command *c, struct getopt_tables *t)
 	for (size_t i = 0; i < n; i++) {
 		const struct cli_option *o = &c->options[i];
 
-		t->longs[i] = (struct option){ o->name, o->arg ? required_argument : no_argument, NULL,
-					       OPT_INDEX + (int)i };
+		t->longs[i] = (struct option){ o->name, argument_kind(o), NULL, OPT_INDEX + (int)i };
 		if (!o->letter)
 			continue;
 		*p++ = o->letter;

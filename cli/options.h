@@ -30,6 +30,7 @@ enum option_kind {
 	OPT_STRING, /* const char *: points into argv */
 	OPT_UINT,   /* uint64_t: decimal, 0x hexadecimal or 0 octal */
 	OPT_CHOICE, /* int: which of the words in `arg`, "auto|pmu|landmark", counted from 0 */
+	OPT_OPTIONAL, /* const char *: a value may follow behind `=`; "" without one */
 	OPT_LIST    /* struct option_list: every value given, in order */
 };
 

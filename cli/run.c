@@ -1,7 +1,9 @@
 /* sandrec run: a program in the virtual machine, recorded. */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #ifdef HAVE_CONFIG_H
@@ -13,8 +15,12 @@
 #include "cli/outcome.h"
 #include "record/run.h"
 
+#define SLICE_MAX_MS 10000
+
 struct run_options {
 	const char *output, *cwd;
+	const char *chaos;
+	uint64_t slice;
 	bool no_record, quiet, verbose;
 	int cpu;
 	struct option_list env;
@@ -23,6 +29,10 @@ struct run_options {
 static const struct cli_option options[] = {
 	{ "output", 'o', OPT_STRING, offsetof(struct run_options, output), "DIR", "record into DIR, which must not exist" },
 	{ "no-record", 0, OPT_FLAG, offsetof(struct run_options, no_record), NULL, "only run the program" },
+	{ "slice", 0, OPT_UINT, offsetof(struct run_options, slice), "MS",
+	  "how long a thread may keep the others of its process waiting (20)" },
+	{ "chaos", 0, OPT_OPTIONAL, offsetof(struct run_options, chaos), "SEED",
+	  "schedule threads at random, to bring out races" },
 	{ "cpu", 0, OPT_CHOICE, offsetof(struct run_options, cpu), "host|x86-64-v2|x86-64-v3",
 	  "the CPU that the program sees" },
 	{ "env", 0, OPT_LIST, offsetof(struct run_options, env), "NAME=VALUE",
@@ -73,11 +83,39 @@ static int not_started(const struct run_request *q, const struct run_result *res
 	return exec_status(res->start_error);
 }
 
+/* A seed that nobody gave is made up, and told: the same one makes the same decisions again. */
+static bool chaos_seed(const struct run_options *o, uint64_t *seed)
+{
+	char *end = NULL;
+
+	*seed = 0;
+	if (o->slice > SLICE_MAX_MS) {
+		message_error("--slice=%" PRIu64 ": at most %d ms", o->slice, SLICE_MAX_MS);
+		return false;
+	}
+	if (!o->chaos)
+		return true;
+	errno = 0;
+	if (*o->chaos)
+		*seed = strtoull(o->chaos, &end, 0);
+	else if (getrandom(seed, sizeof(uint32_t), 0) < 0)
+		errno = EIO;
+	if (errno || (end && *end) || *o->chaos == '-' || *seed > INT64_MAX) {
+		message_error("--chaos=%s: not a seed", o->chaos);
+		message_hint("a number, or nothing to have one made up");
+		return false;
+	}
+	if (!o->quiet)
+		message("chaos: seed %" PRIu64, *seed);
+	return true;
+}
+
 int cmd_run(int argc, char **argv)
 {
 	struct run_options o = { 0 };
 	struct run_result *res = calloc(1, sizeof(*res));
 	char program[4096];
+	uint64_t seed;
 	int first, status, rc;
 
 	if (!res || !options_parse(&command, argc, argv, &o, &first, &status))
@@ -89,6 +127,8 @@ int cmd_run(int argc, char **argv)
 		message_hint(rc == -ENOENT ? "check the name and $PATH" : "check the file's permissions");
 		return exec_status(-rc);
 	}
+	if (!chaos_seed(&o, &seed))
+		return STATUS_RUN_FAILED;
 	const struct run_request q = {
 		.trace = o.output,
 		.program = program,
@@ -99,6 +139,9 @@ int cmd_run(int argc, char **argv)
 		.cpu = (enum cpu_model)o.cpu,
 		.quiet = o.quiet,
 		.verbose = o.verbose,
+		.slice_ns = o.slice * 1000000,
+		.chaos = o.chaos != NULL,
+		.seed = seed,
 	};
 	rc = o.no_record ? run_plain(&q, res) : run_recorded(&q, res);
 	if (rc < 0)

@@ -33,7 +33,8 @@ struct landing {
 	bool ready;              /* point is the state now */
 	struct landing_timer *timer; /* of the thread at hand */
 	unsigned tries, rounds;
-	uint64_t site, last_ns, search_ns;
+	bool quick;              /* land without a search: little has run since the last event */
+	uint64_t site, last_ns, search_ns, tick_ns;
 	struct guest_regs first; /* registers at the first kick, then at the site */
 	struct exec_point point;
 	struct snapshot start, before; /* when the search began, and at the last pass */

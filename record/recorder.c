@@ -22,6 +22,7 @@
 #include "syscall-emu/clone.h"
 #include "syscall-emu/kernel_shared.h"
 #include "syscall-emu/mm.h"
+#include "syscall-emu/process.h"
 #include "syscall-emu/signal_host.h"
 #include "trace/tracedir.h"
 #include "vmm/cleanup.h"
@@ -413,12 +414,16 @@ static int recorder_preempt(struct session *s, struct task *t, bool point)
 static int recorder_resume(struct session *s, struct task *t)
 {
 	struct recorder *r = recorder_of(s);
+	uint64_t delay;
 
 	if (r->landing.phase != LANDING_IDLE)
 		return 0;
 	r->landing.timer = &recorded_of(t)->timer;
 	if (kernel_shared_age(t->proc))
 		landing_tick(&r->landing, SCHED_SLICE_NS);
+	delay = sched_chaos_delay(t);
+	if (delay)
+		landing_tick(&r->landing, delay);
 	if (!switch_asked(r, t))
 		return 0;
 	return landing_kicked(&r->landing, t, true);
@@ -432,6 +437,8 @@ static int recorder_kicked(struct session *s, struct task *t)
 	if (rc)
 		return rc;
 	look_at_slice(r, t);
+	if (process_self.chaos)
+		sched_ask(t);
 	r->landing.timer = &recorded_of(t)->timer;
 	return landing_kicked(&r->landing, t, t->pending || switch_asked(r, t) || wants_refresh(t));
 }

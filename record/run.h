@@ -18,6 +18,9 @@ struct run_request {
 	const char *version;      /* of sandrec, for the manifest */
 	enum cpu_model cpu;
 	bool quiet, verbose;
+	uint64_t slice_ns;        /* of threads; 0: the default */
+	bool chaos;               /* random scheduling, from seed */
+	uint64_t seed;
 };
 
 struct run_result {

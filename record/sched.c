@@ -10,7 +10,10 @@
 #include <unistd.h>
 
 #include "record/sched.h"
+#include "syscall-emu/process.h"
 #include "syscall-emu/signal_host.h"
+
+#define SECOND 1000000000ULL
 
 struct waiter {
 	struct task *task;
@@ -25,15 +28,41 @@ struct sched {
 	struct waiter *first, **end;
 	struct task *left;       /* who had the baton last and gave it up to make a call; NULL: it said so in the log, or ended */
 	uint64_t since;          /* when the holder got it; CLOCK_MONOTONIC */
+	uint64_t slice;
 	int asked;               /* the holder is to give way; read without the lock */
 };
+
+#define CHAOS_SLICE_NS 50000ULL /* the shortest; each doubling is as likely */
+#define CHAOS_DOUBLINGS 10
+#define CHAOS_STOPS 2           /* of so many ways into the guest one is cut short */
+#define CHAOS_ENTRY_NS 20000ULL /* until a guest of a software host runs */
+#define CHAOS_DELAY_NS 1000ULL
+#define CHAOS_CALLS 8           /* of so many system calls one ends the slice */
+#define CHAOS_RANKS 16          /* of so many choices one gives the thread another priority */
 
 static uint64_t now_ns(void)
 {
 	struct timespec ts;
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000ULL + (uint64_t)ts.tv_nsec;
+	return (uint64_t)ts.tv_sec * SECOND + (uint64_t)ts.tv_nsec;
+}
+
+/* splitmix64 */
+static uint64_t draw(void)
+{
+	uint64_t z = process_self.seed += 0x9e3779b97f4a7c15ULL;
+
+	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ULL;
+	z = (z ^ z >> 27) * 0x94d049bb133111ebULL;
+	return z ^ z >> 31;
+}
+
+static uint64_t next_slice(void)
+{
+	if (process_self.chaos)
+		return CHAOS_SLICE_NS << draw() % CHAOS_DOUBLINGS;
+	return process_self.slice_ns ? process_self.slice_ns : SCHED_SLICE_NS;
 }
 
 int sched_begin(struct task *t)
@@ -46,11 +75,30 @@ int sched_begin(struct task *t)
 	s->end = &s->first;
 	s->holder = t;
 	s->since = now_ns();
+	s->slice = next_slice();
 	t->proc->sched = s;
 	return 0;
 }
 
 /* ---- with the lock ---- */
+
+/* The place in the queue of who is next. With chaos threads have ranks, which now and then change. */
+static struct waiter **choose(struct sched *s)
+{
+	struct waiter **best = &s->first;
+
+	if (!process_self.chaos)
+		return best;
+	for (struct waiter **w = &s->first; *w; w = &(*w)->next) {
+		struct task *t = (*w)->task;
+
+		if (!t->priority || draw() % CHAOS_RANKS == 0)
+			t->priority = 1 + (unsigned)(draw() >> 33);
+		if (t->priority > (*best)->task->priority)
+			best = w;
+	}
+	return best;
+}
 
 static void take(struct sched *s, struct task *t, struct task **before)
 {
@@ -58,19 +106,22 @@ static void take(struct sched *s, struct task *t, struct task **before)
 	s->left = NULL;
 	s->holder = t;
 	s->since = now_ns();
+	s->slice = next_slice();
 	__atomic_store_n(&s->asked, 0, __ATOMIC_SEQ_CST);
 }
 
 static void hand_on(struct sched *s)
 {
-	struct waiter *w = s->first;
+	struct waiter **at, *w;
 
 	s->holder = NULL;
-	if (!w)
-		return;
-	s->first = w->next;
 	if (!s->first)
-		s->end = &s->first;
+		return;
+	at = choose(s);
+	w = *at;
+	*at = w->next;
+	if (!w->next)
+		s->end = at;
 	take(s, w->task, &w->before);
 	__atomic_store_n(&w->granted, 1, __ATOMIC_SEQ_CST);
 	/* The waiter may be gone from here on; an address is all the kernel wants. */
@@ -107,7 +158,7 @@ static void kick(struct task *t)
 
 static void slice_over(struct sched *s)
 {
-	if (!s->holder || s->asked || now_ns() - s->since < SCHED_SLICE_NS)
+	if (!s->holder || s->asked || now_ns() - s->since < s->slice)
 		return;
 	__atomic_store_n(&s->asked, 1, __ATOMIC_SEQ_CST);
 	kick(s->holder);
@@ -117,7 +168,8 @@ static void slice_over(struct sched *s)
 
 static struct task *wait_for_baton(struct sched *s, struct waiter *w)
 {
-	const struct timespec slice = { .tv_nsec = SCHED_SLICE_NS };
+	uint64_t ns = __atomic_load_n(&s->slice, __ATOMIC_RELAXED);
+	const struct timespec slice = { (time_t)(ns / SECOND), (long)(ns % SECOND) };
 
 	while (!__atomic_load_n(&w->granted, __ATOMIC_SEQ_CST)) {
 		if (syscall(SYS_futex, &w->granted, FUTEX_WAIT_PRIVATE, 0, &slice, NULL, 0) == 0 || errno != ETIMEDOUT)
@@ -173,15 +225,36 @@ bool sched_asked(const struct task *t)
 	return s && __atomic_load_n(&s->asked, __ATOMIC_SEQ_CST);
 }
 
+uint64_t sched_chaos_delay(const struct task *t)
+{
+	const struct sched *s = t->proc->sched;
+
+	if (!s || !process_self.chaos || !s->first || draw() % CHAOS_STOPS)
+		return 0;
+	return CHAOS_ENTRY_NS + (CHAOS_DELAY_NS << draw() % CHAOS_DOUBLINGS);
+}
+
+void sched_ask(const struct task *t)
+{
+	struct sched *s = t->proc->sched;
+
+	if (!s)
+		return;
+	pthread_mutex_lock(&s->lock);
+	if (s->first)
+		__atomic_store_n(&s->asked, 1, __ATOMIC_SEQ_CST);
+	pthread_mutex_unlock(&s->lock);
+}
+
 bool sched_wants_switch(struct task *t)
 {
 	struct sched *s = t->proc->sched;
 	bool wants;
 
-	if (!sched_asked(t))
+	if (!s || (!process_self.chaos && !sched_asked(t)))
 		return false;
 	pthread_mutex_lock(&s->lock);
-	wants = s->first != NULL;
+	wants = s->first && (s->asked || draw() % CHAOS_CALLS == 0);
 	__atomic_store_n(&s->asked, 0, __ATOMIC_SEQ_CST);
 	pthread_mutex_unlock(&s->lock);
 	return wants;

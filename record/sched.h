@@ -1,7 +1,8 @@
 /*
  * Who runs: the baton of a live process with several threads. One thread holds it while it runs guest code and while it
  * uses what belongs to the process; a call that may wait is made without it. Those who want it stand in a queue, first
- * come first served, or in an order made up from a seed (chaos). The first in the queue asks the holder to give way when
+ * come first served, or, with chaos, at random: who is next, how long
+ * a slice is, and whether one ends at a system call, all from the seed in process_self. The first in the queue asks the holder to give way when
  * its time slice is over, by a signal that only ends KVM_RUN (signal_host_kick_tag).
  *
  * The struct belongs to the process and is made with its second thread. All functions are called by the thread t itself.
@@ -11,9 +12,9 @@
 
 #include "syscall-emu/session.h"
 
-#define SCHED_SLICE_NS 20000000ULL
+#define SCHED_SLICE_NS 20000000ULL /* unless process_self says otherwise */
 
-/* A process becomes one with threads: t holds the baton. Chaos is a setting of this host process (chaos.h). */
+/* A process becomes one with threads: t holds the baton. */
 int sched_begin(struct task *t);
 
 /*
@@ -32,5 +33,12 @@ struct task *sched_yield_baton(struct task *t);
 
 /* Did somebody ask t, running guest code, to come to such a place? */
 bool sched_asked(const struct task *t);
+
+/*
+ * Chaos: after how many nanoseconds of guest code from here on the holder t is to be stopped and asked by sched_ask();
+ * 0: not this time, or no chaos.
+ */
+uint64_t sched_chaos_delay(const struct task *t);
+void sched_ask(const struct task *t); /* to give way, if anybody waits */
 
 #endif

@@ -43,6 +43,13 @@ struct supervisor {
 	int dir, control, shared;
 };
 
+static void run_schedule(const struct run_request *q)
+{
+	process_self.slice_ns = q->slice_ns;
+	process_self.chaos = q->chaos;
+	process_self.seed = q->seed;
+}
+
 /* The guest process: never returns. go: readable (at its end) when the supervisor is ready; report: to be written once. */
 static _Noreturn void guest_process(const struct run_request *q, const struct kvm_host *kvm_in,
 				    const struct cpu_table *cpu, struct recorder_links *link, int go, int report)
@@ -58,6 +65,7 @@ static _Noreturn void guest_process(const struct run_request *q, const struct kv
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	process_self.supervised = true;
+	run_schedule(q);
 	while (read(go, &c, 1) < 0 && errno == EINTR)
 		;
 	close(go);
@@ -110,6 +118,8 @@ static void fill_manifest(struct supervisor *s, pid_t pid)
 	m->kernel = strdup(u.release);
 	m->cwd = manifest_cwd(s->q);
 	m->clock = strdup("none");
+	m->chaos = s->q->chaos;
+	m->seed = s->q->seed;
 	m->argv = s->q->argv;
 	m->envp = s->q->envp;
 	clock_gettime(CLOCK_REALTIME, &m->start);
@@ -271,6 +281,7 @@ int run_plain(const struct run_request *q, struct run_result *res)
 	rc = cpu_table_make(&kvm, q->cpu, &cpu, res->why, sizeof(res->why));
 	if (rc < 0)
 		return rc;
+	run_schedule(q);
 	fd_hide_init();
 	handover_prepare();
 	kvm.fd = fd_hide(kvm.fd);

@@ -139,6 +139,7 @@ void process_forked(void)
 {
 	process_self.pdeathsig = 0;
 	process_self.supervised = false;
+	process_self.seed = process_self.seed * 0x9e3779b97f4a7c15ULL + 1;
 }
 
 static int64_t pdeathsig_get(uint64_t addr)

@@ -13,6 +13,11 @@
 struct process_self {
 	uint32_t personality, pdeathsig;
 	bool supervised; /* its parent is the supervisor */
+
+	/* How threads are scheduled (record/sched.h): not the guest's to know. */
+	uint64_t slice_ns; /* 0: the default */
+	bool chaos;
+	uint64_t seed;     /* of chaos: the generator's state, a different one in each process */
 };
 extern struct process_self process_self;
 void process_forked(void); /* in the child */

@@ -84,6 +84,7 @@ struct task {
 	struct vcpu_exit stop;
 	bool at_stop;                     /* stop is still to be dealt with: others run first (replay) */
 	void *of_session;                 /* what the session keeps about the thread */
+	unsigned priority;                /* chaos (record/sched.c) */
 
 	/* Whoever kicks another thread by a signal: so that none arrives while that one is in a system call (loop.c). */
 	int in_guest, kick_coming;        /* atomic */

@@ -15,6 +15,7 @@ shell_tests += %D%/errors.sh
 shell_tests += %D%/kill.sh
 shell_tests += %D%/trees.sh
 shell_tests += %D%/async.sh
+shell_tests += %D%/chaos.sh
 shell_tests += %D%/patch.sh
 shell_tests += %D%/bpf.sh
 shell_tests += %D%/bpf_tools.sh

@@ -32,6 +32,8 @@ struct manifest {
 	struct timespec start, end; /* CLOCK_REALTIME; end 0 while running */
 	bool complete;    /* the recording ended in order */
 	char *cut;        /* why it ended early ("disk full"), or NULL */
+	bool chaos;       /* scheduled at random, from seed */
+	uint64_t seed;
 	struct cpu_table cpu;
 	size_t nprocs;
 	struct manifest_proc *procs; /* [0] is the program that was started */

@@ -202,6 +202,8 @@ static void get_all(struct parse *ps, const json_t *o, struct manifest *m)
 	get_time(ps, o, "end", &m->end);
 	m->complete = get_bool(ps, o, "complete");
 	m->cut = get_string(ps, o, "cut", true);
+	m->chaos = json_is_integer(json_object_get(o, "chaos"));
+	m->seed = m->chaos ? (uint64_t)json_integer_value(json_object_get(o, "chaos")) : 0;
 	get_cpu(ps, o, &m->cpu);
 	get_procs(ps, o, m);
 }
