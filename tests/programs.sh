@@ -185,6 +185,54 @@ else
 fi
 
 ### an interactive shell in a terminal
+### threads
+cat >"$T/threads.py" <<'PY'
+import hashlib, queue, threading
+jobs, done, lock = queue.Queue(), {}, threading.Lock()
+def work():
+    while (i := jobs.get()) is not None:
+        digest = hashlib.sha256(str(i).encode() * 1000).hexdigest()
+        with lock:
+            done[i] = digest
+threads = [threading.Thread(target=work) for _ in range(4)]
+for t in threads: t.start()
+for i in range(100): jobs.put(i)
+for t in threads: jobs.put(None)
+for t in threads: t.join()
+print(len(done), done[42], sorted(done) == list(range(100)))
+PY
+program "python3: threads" /usr/bin/python3 -S "$T/threads.py"
+head -c 3000000 /dev/urandom | base64 >"$T/random"
+replayed "xz -T2" xz -T2 -0 -kc "$T/random"
+replayed "zstd -T2" zstd -q -T2 -kc "$T/random"
+replayed "pigz -p2" pigz -p2 -kc "$T/random"
+cat >"$T/server.js" <<'JS'
+const http = require('http');
+const server = http.createServer((q, r) => r.end('hello ' + q.url));
+server.listen(0, () => {
+	let n = 0;
+	const go = () => http.get({ port: server.address().port, path: '/' + n }, r => {
+		let text = '';
+		r.on('data', d => text += d);
+		r.on('end', () => { console.log(text); if (++n < 10) go(); else server.close(() => process.exit(0)); });
+	});
+	go();
+});
+JS
+replayed "node: server and client" node "$T/server.js"
+cat >"$T/redis.sh" <<'SH'
+redis-server --port 0 --unixsocket "$1/redis" --io-threads 2 --save '' --dir "$1" >/dev/null &
+for ((i = 0; i < 200; i++)); do redis-cli -s "$1/redis" ping >/dev/null 2>&1 && break; sleep 0.1; done
+redis-cli -s "$1/redis" set a 1
+for i in 1 2 3; do redis-cli -s "$1/redis" incr a; done
+redis-cli -s "$1/redis" bgsave
+redis-cli -s "$1/redis" dbsize
+redis-cli -s "$1/redis" shutdown nosave
+wait
+SH
+if have redis-server; then replayed "redis-server with redis-cli" bash "$T/redis.sh" "$T"; else skip "redis-server with redis-cli" "no redis-server here"; fi
+replayed "stress-ng: threads and shared memory" stress-ng --pthread 2 --mutex 1 --futex 1 -t 2 --quiet
+
 # The transcript of the terminal is the output; carriage returns are the line discipline's work and not the program's.
 in_terminal() {
 	"$limit_tool" 60 "$T/tty.status" python3 "$top_srcdir/tests/tools/pty_session.py" "$@" | tr -d '\r'
