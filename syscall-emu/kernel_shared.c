@@ -111,33 +111,61 @@ static void push_piece(const struct window_piece *v)
 
 #define PULL_RUN 512 /* bytes given at once */
 
-/* The kernel's words that differ from what was agreed on, in runs. */
+struct run {
+	uint64_t at, len;
+	char bytes[PULL_RUN];
+};
+
+static void flush_run(const struct window_piece *v, struct run *r)
+{
+	if (r->len)
+		window_give(v, r->at, r->bytes, r->len);
+	r->len = 0;
+}
+
+static void add_to_run(const struct window_piece *v, struct run *r, uint64_t at, const char *bytes, unsigned n)
+{
+	if (r->at + r->len != at || r->len + n > sizeof(r->bytes))
+		flush_run(v, r);
+	if (!r->len)
+		r->at = at;
+	memcpy(r->bytes + r->len, bytes, n);
+	r->len += n;
+}
+
+/* The kernel's word: all of it is given, but for what somebody has just written to the shadow beside what has changed. */
+static void pull_word(const struct window_piece *v, struct run *r, uint64_t at)
+{
+	struct kernel_window *w = v->w;
+	uint64_t now = window_load(w->real + at), was, seen = window_load(host_ptr(v->addr + (at - v->at)));
+	unsigned part = 0, size = sizeof(now);
+
+	if (w->kind->shown)
+		now = w->kind->shown(w, w->offset + at, now);
+	memcpy(&was, w->base + at, sizeof(was));
+	if (now == was)
+		return;
+	if (seen != was)
+		part = changed_part(now, was, &size);
+	memcpy(w->base + at, &now, sizeof(now));
+	add_to_run(v, r, at + part, (const char *)&now + part, size);
+}
+
 static void pull_plain(const struct window_piece *v)
 {
 	struct kernel_window *w = v->w;
-	uint64_t end = plain_end(v), run_at = 0, run = 0;
-	uint64_t words[PULL_RUN / 8];
+	uint64_t end = plain_end(v);
+	struct run r = { 0 };
 
-	for (uint64_t at = v->at; at < end; at += 8) {
-		uint64_t now = window_load(w->real + at), was;
+	for (uint64_t page = v->at; page < end; page += PAGE_SIZE_4K) {
+		uint64_t n = min_u64(end - page, PAGE_SIZE_4K);
 
-		if (w->kind->shown)
-			now = w->kind->shown(w, w->offset + at, now);
-		memcpy(&was, w->base + at, sizeof(was));
-		if (run && (now == was || run == sizeof(words))) {
-			window_give(v, run_at, words, run);
-			run = 0;
-		}
-		if (now == was)
+		if (!w->kind->shown && !memcmp(w->real + page, w->base + page, n))
 			continue;
-		if (!run)
-			run_at = at;
-		memcpy(w->base + at, &now, sizeof(now));
-		words[run / 8] = now;
-		run += 8;
+		for (uint64_t i = 0; i < n; i += 8)
+			pull_word(v, &r, page + i);
 	}
-	if (run)
-		window_give(v, run_at, words, run);
+	flush_run(v, &r);
 }
 
 static void pull_piece(const struct window_piece *v)
@@ -201,8 +229,6 @@ static void pull(struct task *t, kernel_shared_fn *fn, void *arg)
 
 	for (struct kernel_window *w = s->first; w; w = w->next)
 		w->used = false;
-	/* What other threads, or the call itself, wrote to a shadow meanwhile must not be lost. */
-	each_piece(t, push_piece, NULL, NULL);
 	each_piece(t, pull_piece, fn, arg);
 	drop_unused(s);
 	for (struct kernel_window *w = s->first; w; w = w->next)
@@ -245,6 +271,7 @@ unsigned kernel_shared_refresh(struct task *t, kernel_shared_fn *fn, void *arg)
 
 	if (!t->proc->shared || !t->proc->shared->first)
 		return 0;
+	each_piece(t, push_piece, NULL, NULL);
 	pull(t, count_and_tell, &c);
 	return c.n;
 }
