@@ -195,6 +195,8 @@ static bool put_command(FILE *out, const struct call *c, unsigned i)
 	if (!c->variant || c->row->arg[i] != A_CMD || c->row->names[i])
 		return false;
 	fputs(strchr(c->row->name, '$') + 1, out);
+	if (c->nr == __NR_bpf && c->arg[0] & CMD_COMMON_ATTRS)
+		fputs("|BPF_COMMON_ATTRS", out);
 	return true;
 }
 

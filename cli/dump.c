@@ -130,7 +130,11 @@ static void print_event(FILE *out, const struct event *ev, const struct memory *
 		fputs(" +++", out);
 		break;
 	case REC_SCHED:
-		fprintf(out, "~~~ gives way %s, at rip %#" PRIx64 " ~~~",
+		if (memory_written(mem))
+			fprintf(out, "~~~ sees %" PRIu64 " bytes the kernel has written, ", memory_written(mem));
+		else
+			fputs("~~~ gives way ", out);
+		fprintf(out, "%s, at rip %#" PRIx64 " ~~~",
 			ev->flags & REC_F_POINT ? "in a computation" : "at a system call", ev->regs.rip);
 		break;
 	case REC_TURN:

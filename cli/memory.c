@@ -98,3 +98,12 @@ uint64_t memory_length(const struct memory *m, uint64_t addr, uint32_t kind)
 	}
 	return done;
 }
+
+uint64_t memory_written(const struct memory *m)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < m->n; i++)
+		sum += m->piece[i].kind == DATA_MEMORY ? m->piece[i].len : 0;
+	return sum;
+}

@@ -36,6 +36,8 @@ size_t memory_get(const struct memory *m, uint64_t addr, uint32_t kind, void *bu
 /* The same after the call: what it wrote, else what it read. */
 size_t memory_get_any(const struct memory *m, uint64_t addr, void *buf, size_t len);
 
+uint64_t memory_written(const struct memory *m); /* bytes in all */
+
 /* Bytes of this kind recorded from addr on without a gap, held or not. */
 uint64_t memory_length(const struct memory *m, uint64_t addr, uint32_t kind);
 

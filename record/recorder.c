@@ -334,7 +334,7 @@ static int recorder_thread_ended(struct session *s, struct task *t, struct task 
 /* What the kernel has written to memory it shares with the guest is due at a place like this. */
 static bool wants_refresh(const struct task *t)
 {
-	return kernel_shared_age(t->proc) >= SCHED_SLICE_NS;
+	return kernel_shared_age(t->proc) >= SCHED_SLICE_NS && kernel_shared_news(t->proc);
 }
 
 struct refreshed {
@@ -440,6 +440,8 @@ static int recorder_kicked(struct session *s, struct task *t)
 	if (process_self.chaos)
 		sched_ask(t);
 	r->landing.timer = &recorded_of(t)->timer;
+	if (kernel_shared_age(t->proc) >= SCHED_SLICE_NS)
+		kernel_shared_push(t); /* that is seen by nobody but the kernel */
 	return landing_kicked(&r->landing, t, t->pending || switch_asked(r, t) || wants_refresh(t));
 }
 

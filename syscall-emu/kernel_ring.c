@@ -113,6 +113,13 @@ static void bpf_ring_pull(const struct window_piece *v)
 	give_positions(v, w->at, end, (int64_t)DATA_AT - (int64_t)w->offset, 2);
 }
 
+static bool bpf_ring_news(const struct kernel_window *w)
+{
+	uint64_t final, end = published(w, &final);
+
+	return final != w->at || end != w->shown;
+}
+
 /* A record reserved since: its head has not been moved. */
 static uint64_t bpf_ring_shown(const struct kernel_window *w, uint64_t place, uint64_t word)
 {
@@ -125,8 +132,8 @@ static void bpf_ring_pulled(struct kernel_window *w)
 }
 
 const struct window_kind window_bpf_ring = {
-	.name = "ring buffer", .plain = bpf_ring_plain, .pull = bpf_ring_pull, .pulled = bpf_ring_pulled,
-	.shown = bpf_ring_shown
+	.name = "ring buffer", .plain = bpf_ring_plain, .pull = bpf_ring_pull, .news = bpf_ring_news,
+	.pulled = bpf_ring_pulled, .shown = bpf_ring_shown
 };
 
 /* ---- perf events ---- */
@@ -177,6 +184,11 @@ static void perf_ring_pull(const struct window_piece *v)
 		give(v, PAGE, w->size);
 }
 
+static bool perf_ring_news(const struct kernel_window *w)
+{
+	return window_load(w->real + HEAD_AT) != w->at;
+}
+
 static void perf_ring_pulled(struct kernel_window *w)
 {
 	w->at = w->limit;
@@ -198,6 +210,6 @@ static uint64_t perf_ring_shown(const struct kernel_window *w, uint64_t place, u
 }
 
 const struct window_kind window_perf_ring = {
-	.name = "perf ring", .plain = perf_ring_plain, .pull = perf_ring_pull, .pulled = perf_ring_pulled,
-	.shown = perf_ring_shown
+	.name = "perf ring", .plain = perf_ring_plain, .pull = perf_ring_pull, .news = perf_ring_news,
+	.pulled = perf_ring_pulled, .shown = perf_ring_shown
 };

@@ -17,12 +17,6 @@
 #define PERF_NAME "anon_inode:[perf_event]"
 #define RING_OVERWRITE (1u << 19) /* BPF_F_RB_OVERWRITE: another protocol */
 
-struct kernel_shared {
-	struct kernel_window *first;
-	int last_id;
-	uint64_t pulled_ns;
-};
-
 static uint64_t now_ns(void)
 {
 	struct timespec ts;
@@ -133,15 +127,20 @@ static void add_to_run(const struct window_piece *v, struct run *r, uint64_t at,
 	r->len += n;
 }
 
+static uint64_t kernel_word(const struct kernel_window *w, uint64_t at)
+{
+	uint64_t now = window_load(w->real + at);
+
+	return w->kind->shown ? w->kind->shown(w, w->offset + at, now) : now;
+}
+
 /* The kernel's word: all of it is given, but for what somebody has just written to the shadow beside what has changed. */
 static void pull_word(const struct window_piece *v, struct run *r, uint64_t at)
 {
 	struct kernel_window *w = v->w;
-	uint64_t now = window_load(w->real + at), was, seen = window_load(host_ptr(v->addr + (at - v->at)));
+	uint64_t now = kernel_word(w, at), was, seen = window_load(host_ptr(v->addr + (at - v->at)));
 	unsigned part = 0, size = sizeof(now);
 
-	if (w->kind->shown)
-		now = w->kind->shown(w, w->offset + at, now);
 	memcpy(&was, w->base + at, sizeof(was));
 	if (now == was)
 		return;
@@ -274,6 +273,30 @@ unsigned kernel_shared_refresh(struct task *t, kernel_shared_fn *fn, void *arg)
 	each_piece(t, push_piece, NULL, NULL);
 	pull(t, count_and_tell, &c);
 	return c.n;
+}
+
+static bool window_news(const struct kernel_window *w)
+{
+	uint64_t end = min_u64(w->kind->plain(w), w->len), was;
+
+	if (w->kind->news && w->kind->news(w))
+		return true;
+	if (!w->kind->shown)
+		return memcmp(w->real, w->base, end) != 0;
+	for (uint64_t at = 0; at < end; at += sizeof(was)) {
+		memcpy(&was, w->base + at, sizeof(was));
+		if (kernel_word(w, at) != was)
+			return true;
+	}
+	return false;
+}
+
+bool kernel_shared_news(const struct process *p)
+{
+	for (const struct kernel_window *w = p->shared ? p->shared->first : NULL; w; w = w->next)
+		if (window_news(w))
+			return true;
+	return false;
 }
 
 uint64_t kernel_shared_age(const struct process *p)

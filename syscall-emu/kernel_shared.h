@@ -45,6 +45,9 @@ void kernel_shared_pull(struct task *t, struct plan *p);
 typedef void kernel_shared_fn(void *arg, uint64_t addr, uint64_t len);
 unsigned kernel_shared_refresh(struct task *t, kernel_shared_fn *fn, void *arg);
 
+/* Is there something to pull? Nothing is moved. */
+bool kernel_shared_news(const struct process *p);
+
 /* Nanoseconds of CLOCK_MONOTONIC since the last pull; 0: there are no windows. */
 uint64_t kernel_shared_age(const struct process *p);
 

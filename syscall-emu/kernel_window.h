@@ -24,6 +24,8 @@ struct window_kind {
 	uint64_t (*plain)(const struct kernel_window *w);
 	/* Moves what the kernel has published behind that part: before, so that who sees a position sees what it is about. */
 	void (*pull)(const struct window_piece *v);
+	/* Has something been published behind that part since the last pull? */
+	bool (*news)(const struct kernel_window *w);
 	/* After a pull of all pieces: positions move on. */
 	void (*pulled)(struct kernel_window *w);
 	/* The guest is shown this for the kernel's word at this place of the object (NULL: itself). */
@@ -43,6 +45,13 @@ struct kernel_window {
 	uint64_t head_len, size, limit; /* bytes of data, a power of two; limit: published as of this pull */
 	uint64_t at;               /* everything before this position has been pulled for good */
 	uint64_t shown;            /* the producer's position that the guest may see: what was pulled, or is busy */
+};
+
+/* Of a process. */
+struct kernel_shared {
+	struct kernel_window *first;
+	int last_id;
+	uint64_t pulled_ns;
 };
 
 /* Writes to the guest's memory, whatever its protection, and tells. */

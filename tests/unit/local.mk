@@ -29,6 +29,8 @@ unit_tests += %D%/test_mm %D%/test_mm_fill
 %C%_test_mm_LDFLAGS = $(vm_double_ldflags)
 %C%_test_mm_fill_SOURCES = %D%/test_mm_fill.c %D%/mm_test.h %D%/vm_double.h
 %C%_test_mm_fill_LDFLAGS = $(vm_double_ldflags)
+unit_tests += %D%/test_kernel_shared
+%C%_test_kernel_shared_LDFLAGS = -Wl,--wrap=mm_poke
 unit_tests += %D%/test_loader
 %C%_test_loader_SOURCES = %D%/test_loader.c %D%/vm_double.h
 %C%_test_loader_LDFLAGS = $(vm_double_ldflags)
