@@ -22,9 +22,10 @@ struct call {
 };
 
 void decode_call(struct call *c, const struct event *ev, const struct memory *mem);
+/* What bpf's verifier said at this call, len bytes, to be freed; NULL or nothing for most calls. */
+char *decode_log(const struct call *c, size_t *len);
 /*
- * Text of several lines that a call gave (a verifier's log), each on a line of its own behind a prefix; nothing for most
- * calls. Each line begins with its newline: it goes behind the call's own.
+ * The same as lines, each behind a newline and a prefix: they go behind the call's own line.
  */
 void decode_text(FILE *out, const struct call *c);
 void decode_name(FILE *out, const struct call *c);        /* "openat", "syscall_0x1f4" */

@@ -277,18 +277,27 @@ static void put_line(FILE *out, const char *s, size_t len)
 			fprintf(out, "\\%03o", (unsigned char)s[i]);
 }
 
-void decode_text(FILE *out, const struct call *c)
+char *decode_log(const struct call *c, size_t *len)
 {
-	cleanup_free char *log = NULL;
 	uint64_t addr;
+	char *log;
 	size_t n;
 
+	*len = 0;
 	if (!c->row || c->nr != __NR_bpf || (c->row->key != CMD_PROG_LOAD && c->row->key != CMD_BTF_LOAD) || !c->variant)
-		return;
+		return NULL;
 	addr = log_address(c);
 	log = addr ? malloc(LOG_SHOWN) : NULL;
 	n = log ? memory_get(c->mem, addr, DATA_MEMORY, log, LOG_SHOWN) : 0;
-	n = n ? strnlen(log, n) : 0;
+	*len = n ? strnlen(log, n) : 0;
+	return log;
+}
+
+void decode_text(FILE *out, const struct call *c)
+{
+	size_t n;
+	cleanup_free char *log = decode_log(c, &n);
+
 	for (size_t at = 0; at < n;) {
 		const char *end = memchr(log + at, '\n', n - at);
 		size_t len = end ? (size_t)(end - log) - at : n - at;

@@ -93,11 +93,25 @@ static void add_output(json_t *o, const struct event *ev)
 	}
 }
 
+/* Any bytes as a string of their own: quoted like all others, without the quotes. */
+static json_t *plain(const char *bytes, size_t len)
+{
+	json_t *v = json_stringn(bytes, len); /* NULL when it is no UTF-8 */
+	struct text t;
+
+	if (v || !text_begin(&t))
+		return v;
+	decode_quoted(t.f, bytes, len, false);
+	return text_end(&t);
+}
+
 static void add_call(json_t *o, const struct event *ev, const struct memory *mem)
 {
 	json_t *args = json_array(), *raw = json_array();
 	struct call c;
 	struct text t;
+	size_t len;
+	char *log;
 
 	decode_call(&c, ev, mem);
 	if (text_begin(&t)) {
@@ -121,19 +135,11 @@ static void add_call(json_t *o, const struct event *ev, const struct memory *mem
 		decode_result(t.f, &c);
 		json_object_set_new(o, "text", text_end(&t));
 	}
+	log = decode_log(&c, &len);
+	if (len)
+		json_object_set_new(o, "log", plain(log, len));
+	free(log);
 	add_output(o, ev);
-}
-
-/* Any bytes as a string of their own: quoted like all others, without the quotes. */
-static json_t *plain(const char *bytes, size_t len)
-{
-	json_t *v = json_stringn(bytes, len); /* NULL when it is no UTF-8 */
-	struct text t;
-
-	if (v || !text_begin(&t))
-		return v;
-	decode_quoted(t.f, bytes, len, false);
-	return text_end(&t);
 }
 
 static void add_exec(json_t *o, const struct event *ev)

@@ -61,6 +61,8 @@ static inline uint64_t min_u64(uint64_t a, uint64_t b) { return a < b ? a : b; }
 static inline uint64_t max_u64(uint64_t a, uint64_t b) { return a > b ? a : b; }
 static inline void *host_ptr(uint64_t addr) { return (void *)(uintptr_t)addr; }
 static inline bool vma_anon(const struct vma *v) { return v->flags & MAP_ANONYMOUS; }
+/* Is it a part of something that has an inside: does its offset count? */
+static inline bool vma_object(const struct vma *v) { return !vma_anon(v) || v->flags & MAP_SHARED || v->kernel; }
 /* On the CPU every mapping that can be used at all can be read; saying so keeps our own accesses working. */
 static inline int host_prot(int prot)
 {

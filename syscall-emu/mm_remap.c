@@ -81,7 +81,7 @@ static int64_t move(struct mm *mm, const struct move *m)
 	uint64_t old_end = m->old + m->old_len;
 	int rc;
 
-	if (!vma_anon(from) || (from->flags & MAP_SHARED))
+	if (vma_object(from))
 		like.offset += m->old - from->start;
 	like.start = m->to;
 	like.end = m->to + m->new_len;

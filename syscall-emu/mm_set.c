@@ -133,7 +133,7 @@ static int split_at(struct mm *mm, uint64_t addr)
 	if (!high)
 		return -ENOMEM;
 	low = mm->v[i];
-	if (!vma_anon(low) || (low->flags & MAP_SHARED) || low->kernel)
+	if (vma_object(low))
 		high->offset += addr - low->start;
 	high->start = low->end = addr;
 	place(mm, i + 1, high);
@@ -156,14 +156,12 @@ static const char *own_name(const struct vma *v)
 
 static bool mergeable(const struct vma *a, const struct vma *b)
 {
-	bool object = !vma_anon(a) || (a->flags & MAP_SHARED);
-
 	if (a->end != b->start || a->prot != b->prot || a->flags != b->flags || a->dev != b->dev || a->ino != b->ino ||
 	    a->may != b->may || a->segment != b->segment || a->account != b->account)
 		return false;
 	if (a->segment || a->kernel || b->kernel)
 		return false;
-	if (object && a->offset + (a->end - a->start) != b->offset)
+	if (vma_object(a) && a->offset + (a->end - a->start) != b->offset)
 		return false;
 	return !strcmp(own_name(a), own_name(b));
 }

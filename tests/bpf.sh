@@ -36,6 +36,10 @@ dump_shows() {
 check "dump names programs and shows the verifier's log" dump_shows progs \
 	'bpf(BPF_PROG_LOAD, {prog_type=BPF_PROG_TYPE_SOCKET_FILTER, prog_name="logs", insn_cnt=2, license="GPL", log_level=2' \
 	'log_true_size=0 => ' '    | R3 !read_ok' '    | 0: (bf) r0 = r3' 'BPF_PROG_STREAM_READ_BY_FD' 'retval=0 => 100'
+json_has_log() {
+	"$SANDREC" dump --json --syscall bpf "$T/trace" | grep -q '"log":"func#0 @0\\n'
+}
+check "and so does dump --json" json_has_log
 check "dump shows maps, keys and values" dump_shows maps \
 	'bpf(BPF_MAP_CREATE, {map_type=BPF_MAP_TYPE_LPM_TRIE, key_size=8, value_size=4, max_entries=10, map_flags=BPF_F_NO_PREALLOC}' \
 	'key="\7\0\0\0", value="hello world\0", flags=BPF_NOEXIST}, 144) = -1 EEXIST' 'bpf(BPF_MAP_LOOKUP_BATCH, {map_fd=' 'count=60 => 40'

@@ -71,6 +71,21 @@ static void array(void)
 		printf("%s\n", (char *)&value[10]);
 	}
 	SHOW(munmap(again, PAGE));
+	/* Its last page goes elsewhere, and does not grow. */
+	{
+		char *to = mmap(NULL, 2 * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		uint64_t *moved = mremap((char *)m + 2 * PAGE, PAGE, PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, to);
+
+		CHECK(moved == (uint64_t *)to);
+		moved[5] = 4711;
+		CHECK(elem(BPF_MAP_LOOKUP_ELEM, map, &key, value, 0) == 0);
+		printf("moved: %lu\n", value[1024 + 5]);
+		value[1024 + 6] = 99;
+		CHECK(elem(BPF_MAP_UPDATE_ELEM, map, &key, value, 0) == 0);
+		printf("moved: %lu\n", moved[6]);
+		SHOW_OK(mremap(moved, PAGE, 2 * PAGE, MREMAP_MAYMOVE));
+		SHOW(munmap(to, 2 * PAGE));
+	}
 	SHOW(munmap((char *)m + PAGE, PAGE));
 	CHECK(run(prog, NULL, 0) == 0);
 	printf("after a part is gone: %lu %s\n", m[0], (char *)&m[10]);
