@@ -250,7 +250,7 @@ int main(void)
 	TCase *t = tcase_create("decode");
 
 	tcase_add_checked_fixture(t, setup, NULL);
-	tcase_set_timeout(t, 60);
+	tcase_set_timeout(t, 300);
 	tcase_add_test(t, test_bpf);
 	tcase_add_test(t, paths_flags_errors);
 	tcase_add_test(t, buffers);
