@@ -185,8 +185,6 @@ static int set_point(struct debug_target *t, enum debug_point kind, uint64_t add
 	struct replay_debug *d = debug_of(t);
 	const struct link_point p = { .kind = (uint32_t)kind, .addr = addr, .len = kind <= DEBUG_HARD_BREAK ? 1 : len };
 
-	if (kind == DEBUG_WATCH_READ || kind == DEBUG_WATCH_ACCESS)
-		return -EOPNOTSUPP;
 	if (kind > DEBUG_HARD_BREAK && (!len || len > 64 || addr + len < addr))
 		return -EINVAL;
 	if (find_point(d, &p) >= 0)
@@ -272,6 +270,9 @@ static int step_or_run_back(struct replay_debug *d, const struct debug_resume *h
 
 	if (how->step) {
 		rc = time_back_step(d);
+		/* Others ran meanwhile. */
+		if (rc == 0 && how->tid && d->now.at.tid != how->tid)
+			rc = time_back_to(d, how->tid);
 		take_stop(d);
 		d->stop.kind = rc == 1 ? DEBUG_BEGIN : DEBUG_STEPPED;
 		return rc;

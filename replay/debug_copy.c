@@ -3,6 +3,7 @@
  * process's machine: a copy makes its own when it is to run. Contract: debuggee_int.h.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -63,7 +64,11 @@ int copy_make(struct debuggee *d, int sock, uint64_t anchor)
 	d->sock = sock;
 	d->stale = true;
 	debuggee_watch_socket(d);
-	return 1;
+	rc = copy_shared();
+	if (rc == 0)
+		return 1;
+	fprintf(stderr, "sandrec: a checkpoint cannot be made: its shared memory: %s\n", strerror(-rc));
+	_exit(EXIT_FAILURE);
 }
 
 static int revive_thread(struct task *t, const uint8_t *xsave, size_t size)

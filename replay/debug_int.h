@@ -65,6 +65,7 @@ void copies_free(struct replay_debug *d);
 
 /* ---- debug_time.c: back ---- */
 int time_back_step(struct replay_debug *d);                            /* 1: at the beginning already */
+int time_back_to(struct replay_debug *d, pid_t tid);                    /* to what this thread did last; 1: nothing */
 int time_back_run(struct replay_debug *d, const struct link_run *what); /* likewise */
 int time_begin(struct replay_debug *d);
 int time_seek(struct replay_debug *d, uint64_t events);                /* to the place behind so many */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "replay/debug_int.h"
+#include "replay/replayer.h"
 
 #define STEPS_KNOWN_MAX 3000 /* a place so many instructions behind a known one is reached by stepping */
 #define STEPS_TRIED 1000     /* when it is not known how far it is */
@@ -38,6 +39,28 @@ static int copy_of(struct copy *c, struct peer *p)
 	return c ? peer_copy(&c->peer, 0, p) : -ENOENT;
 }
 
+/*
+ * Runs p, over new program images, each of which knows nothing of the run and reports itself instead. That is a stop that
+ * counts, where the client wants to know of it.
+ */
+static int run_through(struct replay_debug *d, struct peer *p, const struct link_run *what)
+{
+	struct link_run run = *what;
+	uint64_t hits = 0;
+	int rc = peer_run(d, p, &run);
+
+	while (rc == 0 && p->at.kind == DEBUG_EXEC) {
+		hits += p->at.hits + (run.events && run.wishes.exec_events);
+		if (!what->count && hits > what->skip && run.events && run.wishes.exec_events)
+			break;
+		run.skip = what->skip > hits ? what->skip - hits : 0;
+		run.from_start = true;
+		rc = peer_run(d, p, &run);
+	}
+	p->at.hits += hits;
+	return rc;
+}
+
 static int step(struct replay_debug *d, struct peer *p, uint64_t n)
 {
 	const struct link_run run = { .steps = n };
@@ -58,7 +81,7 @@ static int to_start(struct replay_debug *d, uint64_t events, struct peer *p)
 
 	if (rc < 0 || (at_start(&p->at.place) && p->at.place.events == events))
 		return rc;
-	rc = peer_run(d, p, &run);
+	rc = run_through(d, p, &run);
 	if (rc < 0)
 		return rc;
 	return p->at.kind == LINK_LIMIT && p->at.place.events == events ? 0 : 1;
@@ -298,6 +321,34 @@ int time_back_step(struct replay_debug *d)
 	return rc < 0 ? rc : walk(d, &p, place.steps - 1);
 }
 
+/* The number of the last event of a thread before `events`, UINT64_MAX: there is none. */
+static uint64_t last_event_of(struct replay_debug *d, pid_t tid, uint64_t events)
+{
+	uint64_t found = UINT64_MAX;
+	struct stream_reader *r;
+	struct event ev;
+	char why[256];
+
+	if (replayer_open_stream(d->request.dirfd, d->pid, &r, why, sizeof(why)) < 0)
+		return found;
+	while (stream_next(r, &ev) == 1 && ev.index < events)
+		if (ev.tid == tid && ev.type != REC_NOTE)
+			found = ev.index;
+	stream_reader_close(r);
+	return found;
+}
+
+int time_back_to(struct replay_debug *d, pid_t tid)
+{
+	struct link_place place = { .at_event = true };
+
+	place.events = last_event_of(d, tid, d->now.at.place.events);
+	/* The first event, a program image or a process, is nobody's. */
+	if (!place.events || place.events == UINT64_MAX)
+		return 1;
+	return search_back(d, &place, 0);
+}
+
 /* ---- back to what stopped it last ---- */
 
 /* From checkpoint c to the limit: how many stops there are on the way; then to the last of them. */
@@ -309,7 +360,7 @@ static int last_hit(struct replay_debug *d, struct copy *c, const struct link_ru
 
 	run.count = run.from_start = true;
 	if (rc == 0)
-		rc = peer_run(d, &p, &run);
+		rc = run_through(d, &p, &run);
 	if (rc < 0)
 		return rc;
 	if (!reached(&p, limited))
@@ -323,7 +374,7 @@ static int last_hit(struct replay_debug *d, struct copy *c, const struct link_ru
 	peer_quit(&p);
 	rc = copy_of(c, &p);
 	if (rc == 0)
-		rc = peer_run(d, &p, &run);
+		rc = run_through(d, &p, &run);
 	if (rc == 0)
 		time_adopt(d, &p);
 	return rc;

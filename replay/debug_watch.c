@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 
 #include "replay/debuggee_int.h"
+#include "syscall-emu/exception.h"
 #include "syscall-emu/mm.h"
 
 #define PAGE_MASK (~(PAGE_SIZE_4K - 1))
@@ -27,6 +28,7 @@ static bool any(const struct debuggee *d)
 
 static void look(struct watched *w, const struct link_point *p)
 {
+	w->touched = false;
 	w->readable = guest_read(w->bytes, p->addr, p->len < WATCH_BYTES ? p->len : WATCH_BYTES) == 0;
 }
 
@@ -37,12 +39,37 @@ void watch_begin(struct debuggee *d)
 			look(&d->watched[i], &d->point[i]);
 }
 
-/* The access that was stepped over: did it touch this one? */
-static bool touched(const struct debuggee *d, const struct link_point *p)
+/* ---- reading ---- */
+
+static bool note_access(void *arg, uint64_t addr, uint64_t len, bool write)
 {
-	(void)d;
-	(void)p;
+	struct debuggee *d = arg;
+
+	for (unsigned i = 0; i < d->npoints; i++) {
+		const struct link_point *p = &d->point[i];
+
+		if (p->kind > DEBUG_WATCH_WRITE && addr < p->addr + p->len && p->addr < addr + len)
+			d->watched[i].touched |= !write || p->kind == DEBUG_WATCH_ACCESS;
+	}
 	return false;
+}
+
+/* What the instruction at hand, which is about to run alone, will read; and write, as that may change nothing. */
+static void note_accesses(struct debuggee *d, const struct task *t)
+{
+	for (unsigned i = 0; i < d->npoints; i++)
+		if (d->point[i].kind > DEBUG_WATCH_WRITE) {
+			insn_accesses(t, note_access, d);
+			return;
+		}
+}
+
+static bool differs(const struct watched *was, const struct watched *now, const struct link_point *p)
+{
+	if (p->kind == DEBUG_WATCH_READ)
+		return false;
+	return now->readable != was->readable ||
+	       (now->readable && memcmp(now->bytes, was->bytes, p->len < WATCH_BYTES ? p->len : WATCH_BYTES));
 }
 
 bool watch_changed(struct debuggee *d, struct debug_stop *stop)
@@ -56,9 +83,8 @@ bool watch_changed(struct debuggee *d, struct debug_stop *stop)
 		if (!watches(p))
 			continue;
 		look(&now, p);
-		if (now.readable != d->watched[i].readable ||
-		    (now.readable && memcmp(now.bytes, d->watched[i].bytes, p->len < WATCH_BYTES ? p->len : WATCH_BYTES)) ||
-		    touched(d, p)) {
+		now.touched = d->watched[i].touched && d->watch_step;
+		if (differs(&d->watched[i], &now, p) || (d->watched[i].touched && !d->watch_step)) {
 			if (!found)
 				*stop = (struct debug_stop){ .kind = DEBUG_WATCHPOINT, .point = (enum debug_point)p->kind,
 							     .addr = p->addr, .tid = d->t->tid };
@@ -126,8 +152,7 @@ bool watch_fault(struct debuggee *d, const struct task *t)
 
 		if (watches(p) && t->stop.cr2 >= start && t->stop.cr2 < end && !d->watch_step) {
 			d->watch_step = true;
-			d->watch_addr = t->stop.cr2;
-			d->watch_error = t->stop.error;
+			note_accesses(d, t);
 			return true;
 		}
 	}

@@ -221,6 +221,7 @@ static void first_words(struct debuggee *d)
 	d->begun = true;
 	d->executed = false;
 	d->stop = (struct debug_stop){ .kind = DEBUG_EXEC, .tid = d->t->tid };
+	d->hits = d->stepped = d->passes = 0;
 	memcpy(d->stop.path, d->t->proc->exe, sizeof(d->stop.path));
 	debuggee_answer(d, kind);
 	debuggee_serve(d);

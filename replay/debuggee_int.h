@@ -47,10 +47,8 @@ struct debuggee {
 	bool site_armed, site_plain;  /* link_run's site: by a landmark, or by a breakpoint */
 
 	/* debug_watch.c */
-	struct watched { uint8_t bytes[WATCH_BYTES]; bool readable; } watched[LINK_POINTS_MAX];
+	struct watched { uint8_t bytes[WATCH_BYTES]; bool readable, touched; } watched[LINK_POINTS_MAX];
 	bool watch_armed, watch_step; /* the next instruction writes to a page that is watched */
-	uint64_t watch_addr;          /* where the access was that the step under way is for */
-	uint32_t watch_error;
 
 	/* what the next stop says */
 	bool was_syscall;             /* the event done last */
@@ -84,6 +82,9 @@ void step_stopped(struct debuggee *d, struct task *t); /* after the run: flags a
 int copy_make(struct debuggee *d, int sock, uint64_t anchor); /* 0, or 1 in the copy */
 int copy_revive(struct debuggee *d);
 const uint8_t *copy_xsave(const struct debuggee *d, const struct task *t); /* of a stale copy's thread */
+
+/* debug_shared.c: in a fresh copy, before it does anything else. */
+int copy_shared(void);
 
 /* debug_serve.c: answers requests until LINK_RUN. */
 void debuggee_answer(struct debuggee *d, uint32_t kind);

@@ -259,6 +259,16 @@ static int apply_data(struct replayer *r, struct task *t, struct event_data *d, 
 
 /* ---- threads ---- */
 
+/* The debugger may want to look before the event happens. true: it has led the process away, the event does not happen. */
+static bool announce(struct replayer *r, struct task *t, enum debuggee_event what, int nr, const siginfo_t *si)
+{
+	struct debuggee *d = debugged(r, t);
+
+	if (d)
+		debuggee_event(d, t, what, nr, si);
+	return t->proc->sess != &r->base;
+}
+
 static void end_turn(struct replayer *r)
 {
 	if (r->number)
@@ -342,6 +352,7 @@ static int replayer_preempt(struct session *s, struct task *t, bool point)
 	rc = expect(r, t, REC_SCHED);
 	if (rc < 0)
 		return rc;
+	announce(r, t, DEBUGGEE_OTHER, -1, NULL);
 	rc = apply_data(r, t, &d, false, false);
 	if (rc < 0)
 		return rc;
@@ -428,16 +439,6 @@ static int64_t output_turn(struct replayer *r, const struct event *ev, const str
 static bool done_again(const struct sys_desc *desc, int64_t result)
 {
 	return desc->replay == REDO_FAILED || (desc->replay != INJECT && !is_error(result));
-}
-
-/* The debugger may want to look before the event happens. true: it has led the process away, the event does not happen. */
-static bool announce(struct replayer *r, struct task *t, enum debuggee_event what, int nr, const siginfo_t *si)
-{
-	struct debuggee *d = debugged(r, t);
-
-	if (d)
-		debuggee_event(d, t, what, nr, si);
-	return t->proc->sess != &r->base;
 }
 
 static int replayer_syscall(struct session *s, struct task *t, const struct sys_desc *desc, int64_t *ret)

@@ -3,6 +3,7 @@
  * a mapped file, and does not say which. The instruction at rip does. Contract: exception.h.
  */
 #include <capstone/capstone.h>
+#include <errno.h>
 #include <string.h>
 
 #include "syscall-emu/exception.h"
@@ -18,22 +19,6 @@ static const uint16_t reg64[] = { X86_REG_RAX, X86_REG_RBX, X86_REG_RCX, X86_REG
 static const uint16_t reg32[] = { X86_REG_EAX, X86_REG_EBX, X86_REG_ECX, X86_REG_EDX, X86_REG_ESI, X86_REG_EDI,
 				  X86_REG_EBP, X86_REG_ESP, X86_REG_R8D, X86_REG_R9D, X86_REG_R10D, X86_REG_R11D,
 				  X86_REG_R12D, X86_REG_R13D, X86_REG_R14D, X86_REG_R15D };
-
-/* The page of the first byte in the range that cannot be read, as the CPU reports it. */
-static bool unusable(const struct task *t, uint64_t addr, uint64_t len, uint64_t *where)
-{
-	uint64_t end = addr + len;
-	uint8_t byte;
-
-	while (addr < end && guest_range_ok(addr, 1)) {
-		if (mm_find(t->proc->mm, addr) && guest_read(&byte, addr, 1) < 0) {
-			*where = addr;
-			return true;
-		}
-		addr = (addr | (PAGE_SIZE_4K - 1)) + 1;
-	}
-	return false;
-}
 
 static uint64_t reg_value(const struct guest_regs *r, unsigned reg, uint64_t next_rip, bool *narrow)
 {
@@ -91,28 +76,26 @@ static bool pushes(unsigned id)
 }
 
 /* Memory that no operand names: the stack, and the string registers. */
-static bool find_implicit(const struct task *t, const cs_insn *insn, uint64_t *addr, uint32_t *error)
+static bool visit_implicit(const struct task *t, const cs_insn *insn, access_fn *fn, void *arg)
 {
 	const struct guest_regs *r = t->regs;
 	const cs_detail *d = insn->detail;
 	unsigned word = insn->detail->x86.prefix[2] == X86_PREFIX_OPSIZE ? 2 : 8;
 
-	*error = PF_USER | PF_WRITE;
 	if (pushes(insn->id))
-		return unusable(t, r->rsp - word, word, addr);
-	if (implicit(d, X86_REG_RDI) && unusable(t, r->rdi, 1, addr))
+		return fn(arg, r->rsp - word, word, true);
+	if (implicit(d, X86_REG_RDI) && fn(arg, r->rdi, 1, true))
 		return true;
-	*error = PF_USER;
 	if (insn->id == X86_INS_LEAVE)
-		return unusable(t, r->rbp, 8, addr);
+		return fn(arg, r->rbp, 8, false);
 	if (insn->id == X86_INS_XLATB)
-		return unusable(t, r->rbx + (uint8_t)r->rax, 1, addr);
-	if (implicit(d, X86_REG_RSI) && unusable(t, r->rsi, 1, addr))
+		return fn(arg, r->rbx + (uint8_t)r->rax, 1, false);
+	if (implicit(d, X86_REG_RSI) && fn(arg, r->rsi, 1, false))
 		return true;
-	return implicit(d, X86_REG_RSP) && unusable(t, r->rsp, word, addr);
+	return implicit(d, X86_REG_RSP) && fn(arg, r->rsp, word, false);
 }
 
-static bool find_operand(const struct task *t, const cs_insn *insn, uint64_t *addr, uint32_t *error)
+static bool visit(const struct task *t, const cs_insn *insn, access_fn *fn, void *arg)
 {
 	const cs_x86 *x = &insn->detail->x86;
 
@@ -121,36 +104,78 @@ static bool find_operand(const struct task *t, const cs_insn *insn, uint64_t *ad
 
 		if (op->type != X86_OP_MEM || insn->id == X86_INS_LEA)
 			continue;
-		*error = PF_USER | (op->access & CS_AC_WRITE ? PF_WRITE : 0);
-		if (unusable(t, effective(t->regs, insn, &op->mem), op->size ? op->size : BIG_OPERAND, addr))
+		if (fn(arg, effective(t->regs, insn, &op->mem), op->size ? op->size : BIG_OPERAND, op->access & CS_AC_WRITE))
 			return true;
 	}
-	return find_implicit(t, insn, addr, error);
+	return visit_implicit(t, insn, fn, arg);
 }
 
-int efault_find(const struct task *t, uint64_t *addr, uint32_t *error)
+int insn_accesses(const struct task *t, access_fn *fn, void *arg)
 {
 	uint8_t code[INSN_MAX];
 	size_t len = exception_code(t, code);
 	cs_insn *insn = NULL;
 	csh cs;
-	int found = 0;
+	int rc;
+
+	if (!len || cs_open(CS_ARCH_X86, CS_MODE_64, &cs) != CS_ERR_OK)
+		return -ENOMEM;
+	cs_option(cs, CS_OPT_DETAIL, CS_OPT_ON);
+	rc = cs_disasm(cs, code, len, t->regs->rip, 1, &insn) ? visit(t, insn, fn, arg) : -EILSEQ;
+	if (insn)
+		cs_free(insn, 1);
+	cs_close(&cs);
+	return rc;
+}
+
+/* ---- the one that cannot be had ---- */
+
+struct search {
+	const struct task *t;
+	uint64_t *addr;
+	uint32_t *error;
+};
+
+/* The page of the first byte in the range that cannot be read, as the CPU reports it. */
+static bool unusable(const struct task *t, uint64_t addr, uint64_t len, uint64_t *where)
+{
+	uint64_t end = addr + len;
+	uint8_t byte;
+
+	while (addr < end && guest_range_ok(addr, 1)) {
+		if (mm_find(t->proc->mm, addr) && guest_read(&byte, addr, 1) < 0) {
+			*where = addr;
+			return true;
+		}
+		addr = (addr | (PAGE_SIZE_4K - 1)) + 1;
+	}
+	return false;
+}
+
+static bool try_access(void *arg, uint64_t addr, uint64_t len, bool write)
+{
+	struct search *s = arg;
+
+	*s->error = PF_USER | (write ? PF_WRITE : 0);
+	return unusable(s->t, addr, len, s->addr);
+}
+
+int efault_find(const struct task *t, uint64_t *addr, uint32_t *error)
+{
+	struct search s = { t, addr, error };
+	uint8_t code[INSN_MAX];
+	size_t len = exception_code(t, code);
+	int rc;
 
 	*addr = t->regs->rip;
 	*error = PF_USER | PF_INSTR;
 	if (!len)
 		return 1;
-	if (cs_open(CS_ARCH_X86, CS_MODE_64, &cs) != CS_ERR_OK)
-		return 0;
-	cs_option(cs, CS_OPT_DETAIL, CS_OPT_ON);
-	if (cs_disasm(cs, code, len, t->regs->rip, 1, &insn)) {
-		found = find_operand(t, insn, addr, error);
-		cs_free(insn, 1);
-	} else if (len < INSN_MAX) {
-		/* Its rest is on the next page. */
-		*addr = t->regs->rip + len;
-		found = 1;
-	}
-	cs_close(&cs);
-	return found;
+	rc = insn_accesses(t, try_access, &s);
+	if (rc != -EILSEQ || len == INSN_MAX)
+		return rc > 0;
+	/* Its rest is on the next page. */
+	*error = PF_USER | PF_INSTR;
+	*addr = t->regs->rip + len;
+	return 1;
 }

@@ -30,6 +30,12 @@ int vsyscall_emulate(struct task *t);
  * After VCPU_EFAULT: which access of the instruction at rip hits a page that the host cannot provide. 1 and the
  * address and #PF error code, 0 when every operand looks usable.
  */
+typedef bool access_fn(void *arg, uint64_t addr, uint64_t len, bool write); /* true: enough */
+/*
+ * The memory that the instruction at rip will access, one call each; of a repeated one, the next element's first byte.
+ * 1: fn has had enough; 0; -EILSEQ: no instruction there; -ENOMEM.
+ */
+int insn_accesses(const struct task *t, access_fn *fn, void *arg);
 int efault_find(const struct task *t, uint64_t *addr, uint32_t *error);
 
 #endif

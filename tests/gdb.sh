@@ -9,6 +9,8 @@ have "$CC" || skip_all "no C compiler"
 here=$(cd "$top_srcdir" && pwd)/tests/gdb
 export HOME=$T # no settings of anybody's
 seconds=300
+places=10
+[ -z "${SANDREC_TEST_FULL-}" ] || places=2000
 
 # compile NAME [OPTION...]: $T/NAME from tests/gdb/NAME.c
 compile() {
@@ -54,4 +56,24 @@ rm -f "$T/target" # its symbols are in the recording
 script target basic
 script target reverse
 script target change
+
+compile threads -pthread
+record threads
+script threads threads
+compile shared
+record shared
+script shared shared
+compile tree
+record tree
+script tree tree
+script tree child -p "$("$SANDREC" ps "$T/tree.trace" | awk '/tree$/ { print $1 }')"
+compile endless
+record endless
+script endless interrupt
+
+# Places chosen at random, without gdb: steps forwards and back lead through the same states.
+for name in target threads; do
+	check "exact steps: $name" python3 "$top_srcdir/tests/tools/gdb_exact.py" "$SANDREC" "$T/$name.trace" "$places" 10 $RANDOM
+done
+check "a hostile client" python3 "$top_srcdir/tests/tools/gdb_hostile.py" "$SANDREC" "$T/target.trace"
 done_testing

@@ -18,7 +18,7 @@ c.start()
 events = int(re.search(r'of (\d+)', rsp.monitor(c, 'when')).group(1))
 bad = 0
 for n in range(places):
-    at = rnd.randrange(1, events)
+    at = rnd.randrange(1, events - 1)
     rsp.monitor(c, 'seek %d' % at)
     start = c.ask('?')
     for _ in range(rnd.randrange(0, 30)):
