@@ -9,7 +9,12 @@ EXTRA_DIST += %D%/run.sh %D%/measure.py $(addprefix %D%/,$(addsuffix .c,$(bench_
 bench: sandrec $(bench_programs)
 	$(SHELL) $(srcdir)/%D%/run.sh $(abs_builddir)/sandrec $(abs_builddir)/%D%/bin
 
+# How long going back takes in a debugger, and what a checkpoint weighs (doc/debugging.md).
+bench-debug: sandrec
+	CC='$(CC)' python3 -B $(srcdir)/%D%/debug.py $(abs_builddir)/sandrec
+EXTRA_DIST += %D%/debug.py %D%/threads.c
+
 bench-clean:
 	-rm -rf %D%/bin
-.PHONY: bench bench-clean
+.PHONY: bench bench-debug bench-clean
 clean-local: bench-clean

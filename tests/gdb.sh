@@ -60,6 +60,9 @@ script target change
 compile threads -pthread
 record threads
 script threads threads
+compile jobs -w
+record jobs
+script jobs jobs
 compile shared
 record shared
 script shared shared

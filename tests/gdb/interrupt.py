@@ -11,9 +11,17 @@ def interrupt():
     os.kill(os.getpid(), signal.SIGINT)
 
 
-threading.Thread(target=interrupt).start()
+def started(event):
+    threading.Thread(target=interrupt).start()
+
+
+do('tbreak main')
+do('continue')
+# From here on the program is in main, for seconds, however slow the machine is.
+gdb.events.cont.connect(started)
 text = do('continue')
 check('^C stops it', 'SIGINT' in text and gdb.selected_frame().name() == 'main', text)
+gdb.events.cont.disconnect(started)
 n = value('n')
 before = state()
 do('stepi')
