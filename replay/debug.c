@@ -242,26 +242,46 @@ struct copy *debug_checkpoint(struct replay_debug *d, unsigned user)
 	return copies_add(d, &d->now, !p->at_event && !(p->exact && !p->anchor && !p->steps), user);
 }
 
+/* What a run that stopped on the way is to go on with: true; or nothing, as that is for the client. */
+static bool goes_on(struct replay_debug *d, const struct link_run *run)
+{
+	switch (d->now.at.kind) {
+	case LINK_BUDGET:
+		if (!run->coarse)
+			debug_checkpoint(d, 0);
+		return true;
+	case LINK_HOT:
+		return true;
+	case DEBUG_EXEC:
+		d->about_known = false;
+		debug_checkpoint(d, 0);
+		return !run->wishes.exec_events;
+	}
+	return false;
+}
+
 static int forward(struct replay_debug *d, struct link_run *run)
 {
-	for (;;) {
-		int rc;
+	struct peer before = { .sock = -1 };
+	int rc;
 
-		run->budget_ms = run->steps ? 0 : (uint32_t)d->interval_ms;
-		rc = peer_run(d, &d->now, run);
-		if (rc < 0)
-			return rc;
-		if (d->now.at.kind == LINK_BUDGET) {
-			debug_checkpoint(d, 0);
-		} else if (d->now.at.kind == DEBUG_EXEC) {
-			d->about_known = false;
-			debug_checkpoint(d, 0);
-			if (run->wishes.exec_events)
-				return 0;
-		} else {
-			return 0;
-		}
+	do {
+		peer_quit(&before);
+		rc = run->coarse ? peer_copy(&d->now, 0, &before) : 0;
+		run->budget_ms = run->steps ? 0 : run->coarse ? COARSE_MS : (uint32_t)d->interval_ms;
+		if (rc == 0)
+			rc = peer_run(d, &d->now, run);
+		run->coarse |= d->now.at.kind == LINK_HOT;
+	} while (rc == 0 && goes_on(d, run));
+	if (rc == 0 && run->coarse && d->now.at.kind == DEBUG_WATCHPOINT) {
+		struct link_stop stop = d->now.at;
+
+		rc = time_find_change(d, &before, false);
+		d->now.at.kind = DEBUG_WATCHPOINT;
+		d->now.at.stop = stop.stop;
 	}
+	peer_quit(&before);
+	return rc;
 }
 
 static int step_or_run_back(struct replay_debug *d, const struct debug_resume *how, struct link_run *run)

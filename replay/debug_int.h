@@ -69,10 +69,18 @@ int time_back_to(struct replay_debug *d, pid_t tid);                    /* to wh
 int time_back_run(struct replay_debug *d, const struct link_run *what); /* likewise */
 int time_begin(struct replay_debug *d);
 int time_seek(struct replay_debug *d, uint64_t events);                /* to the place behind so many */
+/*
+ * A watched value has changed somewhere between from and what the client sees, without anything else on the way that
+ * stops: there. last: the change that gave the value it has now; else the first one.
+ */
+int time_find_change(struct replay_debug *d, struct peer *from, bool last);
 /* p becomes what the client sees; the one before goes. */
 void time_adopt(struct replay_debug *d, struct peer *p);
 
 int time_restart(struct replay_debug *d, struct copy *c);              /* to its place */
+
+/* A run in which watched pages turn out to be used too often goes on without taking them away. */
+#define COARSE_MS 50
 
 /* ---- debug.c ---- */
 void debug_moved(struct replay_debug *d);                              /* not by the client: what it stands at */

@@ -78,6 +78,7 @@ struct link_run {
 	/* What stops it (or is counted): */
 	bool points;             /* breakpoints and watchpoints */
 	bool signals, events;    /* signals and system calls in `wishes`, a new program image */
+	bool coarse;             /* watched values are only compared where the program stops anyway: no page is taken away */
 	bool from_start;         /* a breakpoint at the first instruction, too */
 	bool count;              /* go on all the same, up to the limit: only count */
 	uint64_t skip;           /* go on at the first so many */
@@ -96,7 +97,8 @@ struct link_run {
 };
 
 /* Answers beyond those a client of the stub sees. */
-enum { LINK_HERE = 100, LINK_LIMIT, LINK_BUDGET, LINK_PASSED, LINK_RUN_OUT };
+enum { LINK_HERE = 100, LINK_LIMIT, LINK_BUDGET, LINK_PASSED, LINK_RUN_OUT,
+       LINK_HOT /* a page that is watched is used too often to be taken away each time */ };
 
 /* A place on the timeline. */
 struct link_place {

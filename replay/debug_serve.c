@@ -253,6 +253,7 @@ static void take_run(struct debuggee *d, const struct link_run *r)
 	d->interrupted = d->timed_out = false;
 	d->extra[0] = d->extra[1] = 0;
 	d->site_armed = d->site_plain = false;
+	d->watch_faults = 0;
 	watch_begin(d);
 	if (r->budget_ms)
 		set_budget(r->budget_ms);

@@ -41,23 +41,27 @@ static int copy_of(struct copy *c, struct peer *p)
 
 /*
  * Runs p, over new program images, each of which knows nothing of the run and reports itself instead. That is a stop that
- * counts, where the client wants to know of it.
+ * counts, where the client wants to know of it. *coarse: a watched page has turned out to be used too often.
  */
-static int run_through(struct replay_debug *d, struct peer *p, const struct link_run *what)
+static int run_through(struct replay_debug *d, struct peer *p, const struct link_run *what, bool *coarse)
 {
 	struct link_run run = *what;
 	uint64_t hits = 0;
 	int rc = peer_run(d, p, &run);
 
-	while (rc == 0 && p->at.kind == DEBUG_EXEC) {
-		hits += p->at.hits + (run.events && run.wishes.exec_events);
-		if (!what->count && hits > what->skip && run.events && run.wishes.exec_events)
+	while (rc == 0 && (p->at.kind == DEBUG_EXEC || p->at.kind == LINK_HOT)) {
+		bool image = p->at.kind == DEBUG_EXEC, seen = image && run.events && run.wishes.exec_events;
+
+		hits += p->at.hits + seen;
+		if (!what->count && hits > what->skip && seen)
 			break;
 		run.skip = what->skip > hits ? what->skip - hits : 0;
-		run.from_start = true;
+		run.from_start = image;
+		run.coarse |= !image;
 		rc = peer_run(d, p, &run);
 	}
 	p->at.hits += hits;
+	*coarse = run.coarse;
 	return rc;
 }
 
@@ -77,11 +81,12 @@ static int to_start(struct replay_debug *d, uint64_t events, struct peer *p)
 {
 	const struct link_place place = { .events = events, .exact = true };
 	const struct link_run run = { .limit = LIMIT_EVENT, .limit_events = events };
+	bool coarse;
 	int rc = copy_of(copies_before(d, &place, true), p);
 
 	if (rc < 0 || (at_start(&p->at.place) && p->at.place.events == events))
 		return rc;
-	rc = run_through(d, p, &run);
+	rc = run_through(d, p, &run, &coarse);
 	if (rc < 0)
 		return rc;
 	return p->at.kind == LINK_LIMIT && p->at.place.events == events ? 0 : 1;
@@ -351,16 +356,28 @@ int time_back_to(struct replay_debug *d, pid_t tid)
 
 /* ---- back to what stopped it last ---- */
 
+/* The client stands where a change was noticed: to where it was made. */
+static int find_last_change(struct replay_debug *d, struct peer *from)
+{
+	struct link_stop stop = d->now.at;
+	int rc = time_find_change(d, from, true);
+
+	d->now.at.kind = stop.kind;
+	d->now.at.stop = stop.stop;
+	return rc;
+}
+
 /* From checkpoint c to the limit: how many stops there are on the way; then to the last of them. */
 static int last_hit(struct replay_debug *d, struct copy *c, const struct link_run *limited, bool *found)
 {
 	cleanup_peer struct peer p = none;
 	struct link_run run = *limited;
+	bool coarse = false;
 	int rc = copy_of(c, &p);
 
 	run.count = run.from_start = true;
 	if (rc == 0)
-		rc = run_through(d, &p, &run);
+		rc = run_through(d, &p, &run, &coarse);
 	if (rc < 0)
 		return rc;
 	if (!reached(&p, limited))
@@ -370,14 +387,16 @@ static int last_hit(struct replay_debug *d, struct copy *c, const struct link_ru
 		return 0;
 	run.skip = p.at.hits - 1;
 	run.count = false;
-	run.limit = LIMIT_NONE;
 	peer_quit(&p);
 	rc = copy_of(c, &p);
 	if (rc == 0)
-		rc = run_through(d, &p, &run);
-	if (rc == 0)
-		time_adopt(d, &p);
-	return rc;
+		rc = run_through(d, &p, &run, &coarse);
+	if (rc == 0 && p.at.kind == LINK_LIMIT)
+		rc = -ENXIO;
+	if (rc < 0)
+		return rc;
+	time_adopt(d, &p);
+	return coarse && d->now.at.kind == DEBUG_WATCHPOINT ? find_last_change(d, &c->peer) : 0;
 }
 
 int time_back_run(struct replay_debug *d, const struct link_run *what)

@@ -127,7 +127,7 @@ static void each_page(struct debuggee *d, struct task *t, bool arm)
 
 int watch_arm(struct debuggee *d, struct task *t)
 {
-	if (any(d) && !d->watch_step) {
+	if (any(d) && !d->watch_step && !d->run.coarse) {
 		each_page(d, t, true);
 		d->watch_armed = true;
 	}
@@ -144,7 +144,7 @@ void watch_disarm(struct debuggee *d, struct task *t)
 
 bool watch_fault(struct debuggee *d, const struct task *t)
 {
-	if (t->stop.stop != VCPU_EXCEPTION || t->stop.vector != V_PF || !any(d))
+	if (t->stop.stop != VCPU_EXCEPTION || t->stop.vector != V_PF || !any(d) || d->run.coarse)
 		return false;
 	for (unsigned i = 0; i < d->npoints; i++) {
 		const struct link_point *p = &d->point[i];
@@ -152,6 +152,7 @@ bool watch_fault(struct debuggee *d, const struct task *t)
 
 		if (watches(p) && t->stop.cr2 >= start && t->stop.cr2 < end && !d->watch_step) {
 			d->watch_step = true;
+			d->watch_faults++;
 			note_accesses(d, t);
 			return true;
 		}

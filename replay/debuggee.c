@@ -8,6 +8,8 @@
 #include "replay/debuggee_int.h"
 #include "syscall-emu/landmark.h"
 
+#define WATCH_FAULTS_MAX 2000 /* some tenths of a second */
+
 int debuggee_create(int sock, pid_t pid, struct debuggee **out)
 {
 	struct debuggee *d = calloc(1, sizeof(*d));
@@ -134,6 +136,28 @@ static bool at_breakpoint(struct debuggee *d, const struct task *t, struct debug
 	return hit(d);
 }
 
+/*
+ * Where watched values are compared: where else is a matter of chance (pages are filled when they are needed), and a
+ * count of what has changed has to be the same each time.
+ */
+static bool compares_here(struct debuggee *d, struct task *t)
+{
+	const struct link_place *p = &d->place;
+
+	if (!d->run.coarse || (p->exact && !p->anchor && !p->steps) || d->timed_out || d->interrupted || d->run.steps)
+		return true;
+	return points_at(d, t->regs->rip, NULL) || at_limit(d, t);
+}
+
+/* What reads leave no trace that could be looked for later. */
+static bool only_writes(const struct debuggee *d)
+{
+	for (unsigned i = 0; i < d->npoints; i++)
+		if (d->point[i].kind > DEBUG_WATCH_WRITE)
+			return false;
+	return true;
+}
+
 /* Is there a reason to stand still here? kind: what to answer. */
 static bool due(struct debuggee *d, struct task *t, uint32_t *kind)
 {
@@ -141,7 +165,7 @@ static bool due(struct debuggee *d, struct task *t, uint32_t *kind)
 
 	*stop = (struct debug_stop){ .tid = t->tid };
 	/* Backwards, what was written just before the limit is the first thing to be undone. */
-	if (d->run.points && watch_changed(d, stop) && hit(d)) {
+	if (d->run.points && compares_here(d, t) && watch_changed(d, stop) && hit(d)) {
 		*kind = stop->kind;
 		return true;
 	}
@@ -163,6 +187,10 @@ static bool due(struct debuggee *d, struct task *t, uint32_t *kind)
 	}
 	if (at_breakpoint(d, t, stop)) {
 		*kind = stop->kind;
+		return true;
+	}
+	if (d->watch_faults > WATCH_FAULTS_MAX && only_writes(d)) {
+		*kind = LINK_HOT;
 		return true;
 	}
 	if (d->interrupted || d->timed_out) {

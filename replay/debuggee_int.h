@@ -48,6 +48,7 @@ struct debuggee {
 
 	/* debug_watch.c */
 	struct watched { uint8_t bytes[WATCH_BYTES]; bool readable, touched; } watched[LINK_POINTS_MAX];
+	unsigned watch_faults;        /* without anything found */
 	bool watch_armed, watch_step; /* the next instruction writes to a page that is watched */
 
 	/* what the next stop says */

@@ -70,6 +70,9 @@ compile tree
 record tree
 script tree tree
 script tree child -p "$("$SANDREC" ps "$T/tree.trace" | awk '/tree$/ { print $1 }')"
+compile hot
+record hot
+script hot hot
 compile endless
 record endless
 script endless interrupt
