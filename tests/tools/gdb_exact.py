@@ -39,6 +39,6 @@ for n in range(places):
             print('place %d (event %d): step %d of %d differs: pc %s %s' %
                   (n, at, i, len(forward) - 1, a[0][256:272], b[0][256:272]))
             break
-print('%d places of %d events, %d differ' % (places, events, bad))
+print('%d places of %d events, %d differ; seed %d' % (places, events, bad, seed))
 c.close()
 sys.exit(bad > 0)
