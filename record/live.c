@@ -143,6 +143,8 @@ int64_t live_exec(struct task *t, struct plan *p, struct exec_request *q, int *p
 
 	if (rc < 0)
 		return rc;
+	if (t->seccomp.no_new_privs) /* from another thread: here is the last place to tell the kernel */
+		prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 	getrlimit(RLIMIT_STACK, &stack);
 	x.path = q->path;
 	x.argv = q->argv;

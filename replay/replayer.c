@@ -302,8 +302,12 @@ static int choose_thread(struct replayer *r, struct task **t)
 
 	if (rc < 0 && rc != -ENODATA)
 		return damaged(r, rc);
-	if (rc <= 0 || r->ev.tid == (*t)->tid) {
-		r->switched &= rc <= 0;
+	if (rc <= 0) {
+		(*t)->at_stop = false; /* the recording ends: resume() says so, whatever the thread stands at */
+		return 0;
+	}
+	if (r->ev.tid == (*t)->tid) {
+		r->switched = false;
 		return 0;
 	}
 	next = thread_find((*t)->proc, r->ev.tid);

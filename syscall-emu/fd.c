@@ -21,9 +21,10 @@ struct range {
 	uint64_t used;              /* slots that hold something other than the placeholder */
 };
 
-/* Process-wide, like the descriptor table itself. The second one is taken when the first cannot be used any more: the
- * guest gave up the privilege to pass the hard limit. */
-static struct range ranges[2];
+/* Process-wide, like the descriptor table itself. Another one is taken when those there are are full (each thread has a
+ * vCPU), or cannot be used any more: the guest gave up the privilege to pass the hard limit. */
+#define RANGES_MAX 32
+static struct range ranges[RANGES_MAX];
 static int nranges;
 static const char *note;
 
@@ -194,6 +195,20 @@ static int hide_in(struct range *r, int fd)
 	return ret;
 }
 
+static int range_another(void)
+{
+	struct rlimit lim;
+
+	if (nranges == RANGES_MAX)
+		return -EMFILE;
+	if (getrlimit(RLIMIT_NOFILE, &lim) < 0)
+		return -errno;
+	if (range_above(&ranges[nranges], lim.rlim_cur) < 0 && range_below(&ranges[nranges], lim.rlim_cur) < 0)
+		return -EMFILE;
+	nranges++;
+	return 0;
+}
+
 int fd_hide_program(int fd)
 {
 	int ret = -EMFILE;
@@ -204,14 +219,8 @@ int fd_hide_program(int fd)
 		return -EBADF;
 	for (int i = 0; i < nranges && ret < 0; i++)
 		ret = hide_in(&ranges[i], fd);
-	if (ret < 0 && nranges == 1) {
-		struct rlimit lim;
-
-		if (getrlimit(RLIMIT_NOFILE, &lim) < 0 || range_below(&ranges[1], lim.rlim_cur) < 0)
-			return ret;
-		nranges = 2;
-		ret = hide_in(&ranges[1], fd);
-	}
+	if (ret < 0 && range_another() == 0)
+		ret = hide_in(&ranges[nranges - 1], fd);
 	if (ret >= 0)
 		close(fd);
 	return ret;

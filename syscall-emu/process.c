@@ -31,17 +31,12 @@ int64_t do_exit_group(struct task *t, struct plan *p)
 	return 0;
 }
 
-/* The process ends with its last thread, and then with the status of its first one. */
+/* The process ends with its last thread, and with that one's status (Linux before 6.0: the first one's). */
 int64_t do_exit(struct task *t, struct plan *p)
 {
-	struct process *proc = t->proc;
-
 	do_exit_group(t, p);
 	thread_release_memory(t);
-	if (t->tid == proc->pid)
-		proc->leader_status = t->wait_status;
-	t->only_thread = proc->nthreads > 1;
-	t->wait_status = proc->leader_status;
+	t->only_thread = t->proc->nthreads > 1;
 	return 0;
 }
 

@@ -13,6 +13,7 @@
 #include "syscall-emu/seccomp.h"
 #include "syscall-emu/seccomp_bpf.h"
 #include "syscall-emu/signal.h"
+#include "syscall-emu/threads.h"
 #include "vmm/cleanup.h"
 
 /* Missing in older headers. */
@@ -71,7 +72,7 @@ void seccomp_release(struct task *t)
 /* ---- installing ---- */
 
 /* What the host decides about a call that installs a filter. Replay takes it from the event's annex. */
-enum { FACT_PERMITTED = 1, FACT_HOST_FILTERS = 2 };
+enum { FACT_PERMITTED = 1, FACT_HOST_FILTERS = 2, FACT_NO_NEW_PRIVS = 4 };
 
 static bool has_sys_admin(void)
 {
@@ -81,13 +82,15 @@ static bool has_sys_admin(void)
 	return syscall(SYS_capget, &h, d) == 0 && d[0].effective & 1u << CAP_SYS_ADMIN;
 }
 
-static uint8_t host_facts(struct plan *p)
+static uint8_t host_facts(const struct task *t, struct plan *p)
 {
 	uint8_t facts = 0;
 
 	if (p->annex_len == sizeof(facts))
 		return *(const uint8_t *)p->annex;
-	if (prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1 || has_sys_admin())
+	if (t->seccomp.no_new_privs || prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1)
+		facts |= FACT_PERMITTED | FACT_NO_NEW_PRIVS;
+	if (has_sys_admin())
 		facts |= FACT_PERMITTED;
 	if (prctl(PR_GET_SECCOMP) > 0)
 		facts |= FACT_HOST_FILTERS;
@@ -128,8 +131,47 @@ static int push_filter(struct seccomp_filter **chain, const struct sock_filter *
 	return 0;
 }
 
+/* ---- for all threads ---- */
+
+static bool chain_holds(const struct seccomp_filter *chain, const struct seccomp_filter *f)
+{
+	while (chain && chain != f)
+		chain = chain->older;
+	return chain == f;
+}
+
+/* Whose filters are not among t's: the oldest such thread, or NULL. */
+static const struct task *diverged(const struct task *t)
+{
+	const struct task *found = NULL;
+
+	for (const struct task *o = t->proc->tasks; o; o = o->next)
+		if (o != t && (o->seccomp.mode == SECCOMP_MODE_STRICT || !chain_holds(t->seccomp.newest, o->seccomp.newest)))
+			found = o;
+	return found;
+}
+
+static void give_to_all(struct task *t, bool no_new_privs)
+{
+	for (struct task *o = t->proc->tasks; o; o = o->next) {
+		if (o == t)
+			continue;
+		__atomic_add_fetch(&t->seccomp.newest->refs, 1, __ATOMIC_RELAXED);
+		drop_chain(&o->seccomp.newest);
+		o->seccomp.newest = t->seccomp.newest;
+		o->seccomp.count = t->seccomp.count;
+		o->seccomp.mode = SECCOMP_MODE_FILTER;
+		o->seccomp.no_new_privs |= no_new_privs;
+	}
+}
+
+/* ---- the calls ---- */
+
 static int64_t set_filter(struct task *t, struct plan *p, uint32_t flags, uint64_t addr)
 {
+	bool sync = flags & SECCOMP_FILTER_FLAG_TSYNC;
+	struct seccomp_filter *was = t->seccomp.newest;
+	const struct task *odd;
 	struct sock_filter insn[BPF_MAXINSNS];
 	struct { uint16_t len; uint64_t filter; } prog; /* struct sock_fprog */
 	int rc;
@@ -142,23 +184,31 @@ static int64_t set_filter(struct task *t, struct plan *p, uint32_t flags, uint64
 		return -EFAULT;
 	if (!prog.len || prog.len > BPF_MAXINSNS)
 		return -EINVAL;
-	if (!(host_facts(p) & FACT_PERMITTED))
+	if (!(host_facts(t, p) & FACT_PERMITTED))
 		return -EACCES;
 	if (!prog.filter)
 		return -EINVAL;
 	if (guest_read(insn, prog.filter, prog.len * sizeof(*insn)) < 0)
 		return -EFAULT;
+	odd = sync ? diverged(t) : NULL;
 	rc = push_filter(&t->seccomp.newest, insn, prog.len);
 	if (rc < 0)
 		return rc;
+	if (odd) {
+		free(t->seccomp.newest); /* nobody has seen it */
+		t->seccomp.newest = was;
+		return flags & SECCOMP_FILTER_FLAG_TSYNC_ESRCH ? -ESRCH : odd->tid;
+	}
 	t->seccomp.mode = SECCOMP_MODE_FILTER;
 	t->seccomp.count++;
+	if (sync)
+		give_to_all(t, host_facts(t, p) & FACT_NO_NEW_PRIVS);
 	return 0;
 }
 
 static int64_t set_strict(struct task *t, struct plan *p)
 {
-	if (t->seccomp.mode == SECCOMP_MODE_FILTER || host_facts(p) & FACT_HOST_FILTERS)
+	if (t->seccomp.mode == SECCOMP_MODE_FILTER || host_facts(t, p) & FACT_HOST_FILTERS)
 		return -EINVAL;
 	t->seccomp.mode = SECCOMP_MODE_STRICT;
 	t->fault.tsc_faults = true;
@@ -224,6 +274,14 @@ int64_t do_prctl_set_seccomp(struct task *t, struct plan *p)
 		return set_filter(t, p, 0, p->arg[2]);
 	}
 	return -EINVAL;
+}
+
+/* A thread is told by another one, whose host thread cannot tell the kernel for it. */
+int64_t do_prctl_get_no_new_privs(struct task *t, struct plan *p)
+{
+	bool plain = !p->arg[1] && !p->arg[2] && !p->arg[3] && !p->arg[4];
+
+	return plain && t->seccomp.no_new_privs ? 1 : plan_forward(p, t);
 }
 
 /* What the host says counts where sandrec itself runs under a filter: so would the program. */
@@ -348,14 +406,18 @@ static void trap(struct task *t, uint16_t data)
 	signal_deliver(t, &si, true);
 }
 
-/* Strict mode ends the thread without a signal's core dump, a filter by SIGSYS. */
-static void kill_task(struct task *t)
+/* Strict mode ends the thread without a signal's core dump, a filter by SIGSYS; the process, if it is the last thread. */
+static void kill_task(struct task *t, bool all)
 {
 	if (t->proc->verbose)
 		fprintf(stderr, "sandrec: the program's own system call filter ends it at call %u\n",
 			(unsigned)(uint32_t)t->regs->rax);
 	t->dead = true;
 	t->wait_status = t->seccomp.mode == SECCOMP_MODE_STRICT ? SIGKILL : SIGSYS | 0x80;
+	if (all)
+		return;
+	thread_release_memory(t);
+	t->only_thread = t->proc->nthreads > 1;
 }
 
 static int64_t refuse(struct task *t, struct plan *p)
@@ -373,7 +435,7 @@ static int64_t refuse(struct task *t, struct plan *p)
 		trap(t, data);
 		return SYS_REGS_SET;
 	}
-	kill_task(t);
+	kill_task(t, (t->seccomp.verdict & SECCOMP_RET_ACTION_FULL) != SECCOMP_RET_KILL_THREAD);
 	return SYS_REGS_SET;
 }
 

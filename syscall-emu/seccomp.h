@@ -19,7 +19,7 @@ const struct sys_desc *seccomp_filtered_row(struct task *t, const struct sys_des
 bool seccomp_is_refusal(const struct sys_desc *desc);
 
 /* seccomp(2), prctl(PR_SET_SECCOMP), prctl(PR_GET_SECCOMP). */
-sys_handler do_seccomp, do_prctl_set_seccomp, do_prctl_get_seccomp;
+sys_handler do_seccomp, do_prctl_set_seccomp, do_prctl_get_seccomp, do_prctl_get_no_new_privs;
 
 /*
  * A new thread (t, without filters) has its creator's; a thread gives them up at its end. A forked process has a copy of

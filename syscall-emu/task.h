@@ -34,6 +34,7 @@ struct seccomp_state {
 	struct seccomp_filter *newest;
 	uint32_t verdict;                 /* about the call at hand: SECCOMP_RET_* */
 	uint64_t call_addr;               /* and where it was made */
+	bool no_new_privs;                /* set by another thread with its filters: the kernel does not know */
 };
 
 struct process {
@@ -55,7 +56,6 @@ struct process {
 	/* threads (threads.h) */
 	struct task *tasks;               /* those that have not ended, the newest first; linked by next */
 	unsigned nthreads;
-	int leader_status;                /* wait status of the first thread, when that has ended before the others */
 	int wait_status;                  /* when the process has ended */
 	struct vcpu **spare_vcpu;         /* of ended threads */
 	unsigned nspare;
