@@ -101,6 +101,14 @@ static void print_call(FILE *out, const struct event *ev, const struct memory *m
 	decode_text(out, &c);
 }
 
+static void print_branches(FILE *out, const struct event *ev)
+{
+	uint64_t count;
+
+	if (dump_branches(ev, &count))
+		fprintf(out, ", branch %" PRIu64, count);
+}
+
 static void print_event(FILE *out, const struct event *ev, const struct memory *mem)
 {
 	switch (ev->type) {
@@ -119,6 +127,7 @@ static void print_event(FILE *out, const struct event *ev, const struct memory *
 		decode_siginfo(out, ev->annex, ev->annex_len);
 		if (dump_is_at_point(ev))
 			fprintf(out, " in a computation, at rip %#" PRIx64, ev->regs.rip);
+		print_branches(out, ev);
 		fputs(" ---", out);
 		break;
 	case REC_TSC:
@@ -134,8 +143,10 @@ static void print_event(FILE *out, const struct event *ev, const struct memory *
 			fprintf(out, "~~~ sees %" PRIu64 " bytes the kernel has written, ", memory_written(mem));
 		else
 			fputs("~~~ gives way ", out);
-		fprintf(out, "%s, at rip %#" PRIx64 " ~~~",
+		fprintf(out, "%s, at rip %#" PRIx64,
 			ev->flags & REC_F_POINT ? "in a computation" : "at a system call", ev->regs.rip);
+		print_branches(out, ev);
+		fputs(" ~~~", out);
 		break;
 	case REC_TURN:
 		fprintf(out, "~~~ turn %" PRId64 " of the processes that share memory ~~~", ev->result);

@@ -8,6 +8,7 @@
 #include "syscall-emu/loader.h"
 #include "syscall-emu/names.h"
 #include "vmm/cleanup.h"
+#include "vmm/exec_point.h"
 
 const char *dump_signal_name(const struct event *ev)
 {
@@ -19,6 +20,26 @@ const char *dump_signal_name(const struct event *ev)
 bool dump_is_at_point(const struct event *ev)
 {
 	return ev->type == REC_SIGNAL && ev->flags & REC_F_POINT;
+}
+
+bool dump_branches(const struct event *ev, uint64_t *count)
+{
+	size_t at = ev->type == REC_SIGNAL ? sizeof(siginfo_t) : 0;
+	struct exec_point p;
+
+	if ((ev->type != REC_SIGNAL && ev->type != REC_SCHED) || !(ev->flags & REC_F_POINT) || ev->annex_len < at ||
+	    exec_point_decode((const char *)ev->annex + at, ev->annex_len - at, &p) < 0 || p.kind != POINT_BRANCHES)
+		return false;
+	*count = p.branches;
+	return true;
+}
+
+static void add_branches(json_t *o, const struct event *ev)
+{
+	uint64_t count;
+
+	if (dump_branches(ev, &count))
+		json_object_set_new(o, "branches", json_integer((json_int_t)count));
 }
 
 /* What a printing function prints, as a JSON string: the decoders escape everything that is not ASCII. */
@@ -179,6 +200,7 @@ static void add_signal(json_t *o, const struct event *ev)
 		json_object_set_new(o, "text", text_end(&t));
 	}
 	json_object_set_new(o, "at_point", json_boolean(dump_is_at_point(ev)));
+	add_branches(o, ev);
 	json_object_set_new(o, "rip", hex(ev->regs.rip));
 }
 
@@ -248,6 +270,7 @@ static void add_details(json_t *o, const struct event *ev, const struct memory *
 		break;
 	case REC_SCHED:
 		json_object_set_new(o, "point", json_boolean(ev->flags & REC_F_POINT));
+		add_branches(o, ev);
 		break;
 	case REC_NOTE:
 		json_object_set_new(o, "text", plain(ev->annex ? ev->annex : "", ev->annex ? ev->annex_len : 0));

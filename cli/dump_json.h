@@ -18,6 +18,8 @@ bool dump_json(FILE *out, int pid, const struct event *ev, const struct memory *
 
 /* Was this signal delivered where no system call was made? */
 bool dump_is_at_point(const struct event *ev);
+/* A signal or thread switch at a point that the branch clock marks: its count. */
+bool dump_branches(const struct event *ev, uint64_t *count);
 
 const char *dump_signal_name(const struct event *ev); /* of the siginfo in its annex: "SIGSEGV", "signal ?" */
 

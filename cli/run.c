@@ -22,7 +22,7 @@ struct run_options {
 	const char *chaos;
 	uint64_t slice;
 	bool no_record, quiet, verbose;
-	int cpu;
+	int cpu, clock;
 	struct option_list env;
 };
 
@@ -35,6 +35,8 @@ static const struct cli_option options[] = {
 	  "schedule threads at random, to bring out races" },
 	{ "cpu", 0, OPT_CHOICE, offsetof(struct run_options, cpu), "host|x86-64-v2|x86-64-v3",
 	  "the CPU that the program sees" },
+	{ "clock", 0, OPT_CHOICE, offsetof(struct run_options, clock), "auto|pmu|landmark",
+	  "how places in computations are marked" },
 	{ "env", 0, OPT_LIST, offsetof(struct run_options, env), "NAME=VALUE",
 	  "set a variable for the program; NAME alone removes it" },
 	{ "cwd", 0, OPT_STRING, offsetof(struct run_options, cwd), "DIR", "run the program in DIR" },
@@ -137,6 +139,7 @@ int cmd_run(int argc, char **argv)
 		.cwd = o.cwd,
 		.version = PACKAGE_VERSION,
 		.cpu = (enum cpu_model)o.cpu,
+		.clock = (enum run_clock)o.clock,
 		.quiet = o.quiet,
 		.verbose = o.verbose,
 		.slice_ns = o.slice * 1000000,

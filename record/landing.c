@@ -8,11 +8,15 @@
 #include "record/landing.h"
 #include "syscall-emu/process.h"
 #include "syscall-emu/signal_host.h"
+#include "vmm/branches.h"
 
 #define MS 1000000ULL
 #define WAIT_NS MS           /* a system call in this time is preferred */
 #define SEARCH_NS (MS / 2)
 #define RETRY_NS (MS / 10)
+#define BRANCH_NS (5 * MS)   /* how often is looked how the search for a branch goes on */
+#define BRANCH_STEPS 1000    /* instructions without one: there is none */
+#define BRANCH_TRIES 8       /* branches that are passed in search of a place that carries a jump */
 #define ROUNDS_MAX 12        /* of one search, each with a hit that adds a word */
 #define DISTURBED_MAX 3      /* searches ended by faults */
 #define BAD_TRIES 24         /* kicks that look for a good place, before one that costs exits will do */
@@ -127,6 +131,8 @@ const struct exec_point *landing_stop(struct landing *l, struct task *t)
 	if (l->phase == LANDING_IDLE && !ready && !l->timer->on)
 		return NULL;
 	landmark_disarm(t);
+	if (l->phase == LANDING_BRANCH)
+		vcpu_branches_disarm(t->vcpu);
 	if (l->timer->on)
 		set_timer(l, 0);
 	l->phase = LANDING_IDLE;
@@ -290,6 +296,60 @@ static int search_ended(struct landing *l, struct task *t, bool disturbed)
 	return 0;
 }
 
+/* ---- by the branch clock ---- */
+
+/* Behind a branch the count alone tells passes apart; between two the same code may run any number of times. */
+static int to_branch(struct landing *l, struct task *t)
+{
+	uint64_t now;
+
+	if (vcpu_branches_read(t->vcpu, &now) < 0 || vcpu_branches_arm(t->vcpu, now + 1) < 0)
+		return begin(l, t);
+	l->phase = LANDING_BRANCH;
+	set_timer(l, BRANCH_NS);
+	return 0;
+}
+
+static int no_branch_yet(struct landing *l, struct task *t)
+{
+	if (vcpu_branches_armed(t->vcpu) && vcpu_branches_steps(t->vcpu) < BRANCH_STEPS) {
+		set_timer(l, BRANCH_NS);
+		return 0;
+	}
+	vcpu_branches_disarm(t->vcpu);
+	l->no_branch = true;
+	l->tries = 0;
+	return begin(l, t);
+}
+
+int landing_here(struct landing *l, struct task *t)
+{
+	struct exec_point *p = &l->point;
+	int rc;
+
+	p->nwords = 0;
+	p->changed = 0;
+	rc = landmark_take(t, COVER_MIN, p);
+	if (rc == 0)
+		rc = vcpu_branches_read(t->vcpu, &p->branches);
+	if (rc < 0)
+		return rc;
+	p->kind = POINT_BRANCHES;
+	l->ready = true;
+	l->last_ns = now_ns();
+	return TASK_SIGNAL;
+}
+
+/* Without a counter replay watches the place: it should be one where that costs little. */
+static int at_branch(struct landing *l, struct task *t)
+{
+	struct landmark_place p;
+
+	if (l->tries++ < BRANCH_TRIES && (landmark_look(t, t->regs->rip, &p) < 0 || !p.good))
+		return to_branch(l, t);
+	return landing_here(l, t);
+}
+
 int landing_kicked(struct landing *l, struct task *t, bool wanted)
 {
 	bool disturbed = !landmark_armed(t);
@@ -303,17 +363,20 @@ int landing_kicked(struct landing *l, struct task *t, bool wanted)
 		l->first = *t->regs;
 		l->point.changed = 0;
 		l->tries = 0;
+		l->no_branch = false;
 		l->point.nwords = 0;
 		l->start.n = l->before.n = 0;
 		if (process_self.chaos) {
 			l->quick = thread_ns() - l->tick_ns < QUICK_NS;
-			return begin(l, t);
+			return to_branch(l, t);
 		}
 		l->phase = LANDING_WAIT;
 		set_timer(l, WAIT_NS);
 		return 0;
 	case LANDING_WAIT:
-		return begin(l, t);
+		return l->no_branch ? begin(l, t) : to_branch(l, t);
+	case LANDING_BRANCH:
+		return no_branch_yet(l, t);
 	case LANDING_PASS:
 		if (disturbed || ++l->rounds > PASS_MAX)
 			return retry(l, t);
@@ -339,6 +402,8 @@ int landing_hit(struct landing *l, struct task *t)
 	struct exec_point *p = &l->point;
 	unsigned n;
 
+	if (l->phase == LANDING_BRANCH)
+		return at_branch(l, t);
 	if (landmark_detours(t) > DETOURS_MAX && l->tries < BAD_TRIES)
 		return retry(l, t);
 	if (l->phase == LANDING_PASS) {

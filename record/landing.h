@@ -13,6 +13,7 @@
 enum landing_phase {
 	LANDING_IDLE,
 	LANDING_WAIT,   /* for a system call, which would be the better place */
+	LANDING_BRANCH, /* behind the next conditional branch, which the branch clock counts */
 	LANDING_PASS,   /* past a string instruction that is half done, or to a place where passes cost nothing */
 	LANDING_SEARCH, /* does this place come again with the same registers, and what differs then? */
 	LANDING_RETURN  /* it does, and that is known: the next time it is the place */
@@ -31,6 +32,7 @@ void landing_timer_end(struct landing_timer *timer); /* on the thread, at its en
 struct landing {
 	enum landing_phase phase;
 	bool ready;              /* point is the state now */
+	bool no_branch;          /* none is near: this landing is a search for a state */
 	struct landing_timer *timer; /* of the thread at hand */
 	unsigned tries, rounds;
 	bool quick;              /* land without a search: little has run since the last event */
@@ -49,6 +51,9 @@ int landing_hit(struct landing *l, struct task *t);
 
 /* Kicks the thread in so many nanoseconds, unless a search or landing_stop() comes first. */
 void landing_tick(struct landing *l, uint64_t ns);
+
+/* The branch clock has stopped the task, for no search: this is the place. As above. */
+int landing_here(struct landing *l, struct task *t);
 
 /*
  * The search is over, whatever it was at: before every system call and every delivery. The point if the state now is

@@ -25,6 +25,7 @@
 #include "syscall-emu/process.h"
 #include "syscall-emu/signal_host.h"
 #include "trace/tracedir.h"
+#include "vmm/branches.h"
 #include "vmm/cleanup.h"
 
 #define CHILD_RING (1u << 20) /* most processes are short */
@@ -218,6 +219,7 @@ static int recorder_signal(struct session *s, struct task *t, bool after, siginf
 	if (p) {
 		ev.flags |= REC_F_POINT;
 		ev.annex_len += (uint32_t)exec_point_encode(p, annex + sizeof(*si));
+		vcpu_branches_reset(t->vcpu); /* points count from one to the next */
 	}
 	log_event(r, &ev);
 	return 1;
@@ -395,6 +397,7 @@ static int recorder_preempt(struct session *s, struct task *t, bool point)
 		ev.flags = REC_F_POINT;
 		ev.annex = annex;
 		ev.annex_len = (uint32_t)exec_point_encode(p, annex);
+		vcpu_branches_reset(t->vcpu);
 	} else {
 		stop_landing(r, t);
 	}
@@ -411,6 +414,17 @@ static int recorder_preempt(struct session *s, struct task *t, bool point)
 	return 0;
 }
 
+/* The slice that t has begun ends at a branch. */
+static void count_slice(struct task *t)
+{
+	uint64_t now;
+
+	if (!t->proc->sched || (!sched_new_slice(t) && vcpu_branches_armed(t->vcpu)))
+		return;
+	sched_counts(t, vcpu_branches_read(t->vcpu, &now) == 0 &&
+			vcpu_branches_arm(t->vcpu, now + sched_branches(t)) == 0);
+}
+
 static int recorder_resume(struct session *s, struct task *t)
 {
 	struct recorder *r = recorder_of(s);
@@ -418,6 +432,7 @@ static int recorder_resume(struct session *s, struct task *t)
 
 	if (r->landing.phase != LANDING_IDLE)
 		return 0;
+	count_slice(t);
 	r->landing.timer = &recorded_of(t)->timer;
 	if (kernel_shared_age(t->proc))
 		landing_tick(&r->landing, SCHED_SLICE_NS);
@@ -447,7 +462,11 @@ static int recorder_kicked(struct session *s, struct task *t)
 
 static int recorder_landed(struct session *s, struct task *t)
 {
-	return landing_hit(&recorder_of(s)->landing, t);
+	struct recorder *r = recorder_of(s);
+
+	if (r->landing.phase != LANDING_IDLE)
+		return landing_hit(&r->landing, t);
+	return t->proc->sched && sched_slice_used(t) ? landing_here(&r->landing, t) : 0;
 }
 
 /* A file that nobody in the tree is likely to write is only read: the C library's caches, for one. */

@@ -10,6 +10,8 @@
 
 #include "vmm/cpuid.h"
 
+enum run_clock { RUN_CLOCK_AUTO, RUN_CLOCK_PMU, RUN_CLOCK_LANDMARK }; /* --clock: how execution points are described */
+
 struct run_request {
 	const char *trace;        /* -o DIR, or NULL */
 	const char *program;      /* the file to execute: already looked up in PATH */
@@ -17,6 +19,7 @@ struct run_request {
 	const char *cwd;          /* or NULL */
 	const char *version;      /* of sandrec, for the manifest */
 	enum cpu_model cpu;
+	enum run_clock clock;
 	bool quiet, verbose;
 	uint64_t slice_ns;        /* of threads; 0: the default */
 	bool chaos;               /* random scheduling, from seed */

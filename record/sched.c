@@ -29,6 +29,9 @@ struct sched {
 	struct task *left;       /* who had the baton last and gave it up to make a call; NULL: it said so in the log, or ended */
 	uint64_t since;          /* when the holder got it; CLOCK_MONOTONIC */
 	uint64_t slice;
+	uint64_t patience;       /* instead of the slice, when that is counted in branches */
+	bool fresh;              /* sched_new_slice() */
+	bool counted;            /* slices are branches; atomic */
 	int asked;               /* the holder is to give way; read without the lock */
 };
 
@@ -74,8 +77,10 @@ int sched_begin(struct task *t)
 	pthread_mutex_init(&s->lock, NULL);
 	s->end = &s->first;
 	s->holder = t;
+	s->patience = process_self.slice_ns ? SCHED_PATIENCE_ASKED_NS : SCHED_PATIENCE_NS;
 	s->since = now_ns();
 	s->slice = next_slice();
+	s->fresh = true;
 	t->proc->sched = s;
 	return 0;
 }
@@ -107,6 +112,7 @@ static void take(struct sched *s, struct task *t, struct task **before)
 	s->holder = t;
 	s->since = now_ns();
 	s->slice = next_slice();
+	s->fresh = true;
 	__atomic_store_n(&s->asked, 0, __ATOMIC_SEQ_CST);
 }
 
@@ -158,7 +164,9 @@ static void kick(struct task *t)
 
 static void slice_over(struct sched *s)
 {
-	if (!s->holder || s->asked || now_ns() - s->since < s->slice)
+	uint64_t limit = __atomic_load_n(&s->counted, __ATOMIC_RELAXED) ? s->patience : s->slice;
+
+	if (!s->holder || s->asked || now_ns() - s->since < limit)
 		return;
 	__atomic_store_n(&s->asked, 1, __ATOMIC_SEQ_CST);
 	kick(s->holder);
@@ -184,17 +192,24 @@ static struct task *wait_for_baton(struct sched *s, struct waiter *w)
 
 struct task *sched_enter(struct task *t)
 {
+	return sched_enter_new(t, NULL, NULL);
+}
+
+struct task *sched_enter_new(struct task *t, void (*queued)(void *arg), void *arg)
+{
 	struct sched *s = t->proc->sched;
 	struct waiter w = { .task = t };
 
 	pthread_mutex_lock(&s->lock);
 	if (!s->holder) {
 		take(s, t, &w.before);
-		pthread_mutex_unlock(&s->lock);
-		return w.before;
+		w.granted = 1;
+	} else {
+		queue(s, &w);
 	}
-	queue(s, &w);
 	pthread_mutex_unlock(&s->lock);
+	if (queued)
+		queued(arg);
 	return wait_for_baton(s, &w);
 }
 
@@ -216,6 +231,43 @@ void sched_exit(struct task *t)
 	s->left = NULL;
 	hand_on(s);
 	pthread_mutex_unlock(&s->lock);
+}
+
+bool sched_new_slice(struct task *t)
+{
+	struct sched *s = t->proc->sched;
+	bool fresh = s->fresh;
+
+	s->fresh = false; /* the holder's */
+	return fresh;
+}
+
+void sched_counts(struct task *t, bool counted)
+{
+	__atomic_store_n(&t->proc->sched->counted, counted, __ATOMIC_RELAXED);
+}
+
+uint64_t sched_branches(const struct task *t)
+{
+	return SCHED_BRANCHES(t->proc->sched->slice);
+}
+
+bool sched_slice_used(struct task *t)
+{
+	struct sched *s = t->proc->sched;
+	bool wanted;
+
+	pthread_mutex_lock(&s->lock);
+	wanted = s->first != NULL;
+	if (wanted)
+		__atomic_store_n(&s->asked, 1, __ATOMIC_SEQ_CST);
+	s->since = now_ns();
+	if (!wanted) {
+		s->slice = next_slice();
+		s->fresh = true;
+	}
+	pthread_mutex_unlock(&s->lock);
+	return wanted;
 }
 
 bool sched_asked(const struct task *t)

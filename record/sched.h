@@ -14,6 +14,15 @@
 
 #define SCHED_SLICE_NS 20000000ULL /* unless process_self says otherwise */
 
+/*
+ * A slice on the branch clock: so many branches for a nanosecond. Time is then only for code without branches, or with so
+ * few that it would keep the others waiting; later where the length of slices was asked for, as turns are to be the same
+ * on a slow machine.
+ */
+#define SCHED_BRANCHES(ns) ((ns) / 2)
+#define SCHED_PATIENCE_NS 1000000000ULL
+#define SCHED_PATIENCE_ASKED_NS 30000000000ULL
+
 /* A process becomes one with threads: t holds the baton. */
 int sched_begin(struct task *t);
 
@@ -22,6 +31,8 @@ int sched_begin(struct task *t);
  * in a call now, which the log has to say. Else NULL.
  */
 struct task *sched_enter(struct task *t);
+/* The same for a new thread: queued(arg) is called once it stands in the queue, which the holder of the baton waits for. */
+struct task *sched_enter_new(struct task *t, void (*queued)(void *arg), void *arg);
 void sched_leave(struct task *t, bool said); /* said: the log knows already */
 
 /* t ends: gives the baton up for good. */
@@ -30,6 +41,17 @@ void sched_exit(struct task *t);
 /* t has the baton and stands where it may be taken away. Should it be? Then sched_yield_baton(), which returns when it is back. */
 bool sched_wants_switch(struct task *t);
 struct task *sched_yield_baton(struct task *t);
+
+/*
+ * Has a slice of t's begun since the last call? If so it is to be counted, sched_branches() of them; sched_counts() says
+ * whether that could be done, else it is over when its time is.
+ */
+bool sched_new_slice(struct task *t);
+uint64_t sched_branches(const struct task *t);
+void sched_counts(struct task *t, bool counted);
+
+/* t has used its slice up: true when somebody waits for the baton, who now has asked for it; else there is a new slice. */
+bool sched_slice_used(struct task *t);
 
 /* Did somebody ask t, running guest code, to come to such a place? */
 bool sched_asked(const struct task *t);

@@ -22,6 +22,7 @@
 #include "trace/manifest.h"
 #include "trace/tracedir.h"
 #include "vmm/cleanup.h"
+#include "vmm/pmu_proof.h"
 
 #define RING_SIZE (8u << 20)
 
@@ -40,6 +41,7 @@ struct supervisor {
 	struct collector *followers;
 	struct ring *ring;          /* of the first process, as made here */
 	struct tree *tree;
+	bool pmu;                   /* execution points are counted by the branch clock */
 	int dir, control, shared;
 };
 
@@ -117,7 +119,7 @@ static void fill_manifest(struct supervisor *s, pid_t pid)
 	m->host = strdup(u.nodename);
 	m->kernel = strdup(u.release);
 	m->cwd = manifest_cwd(s->q);
-	m->clock = strdup("none");
+	m->clock = strdup(s->pmu ? "pmu" : "landmark");
 	m->chaos = s->q->chaos;
 	m->seed = s->q->seed;
 	m->argv = s->q->argv;
@@ -235,6 +237,17 @@ static int start(struct supervisor *s, const struct kvm_host *kvm)
 	return rc;
 }
 
+static int choose_clock(struct supervisor *s, struct kvm_host *kvm)
+{
+	if (s->q->clock != RUN_CLOCK_LANDMARK)
+		pmu_prove(kvm, &s->m.cpu);
+	s->pmu = kvm->pmu.proven;
+	if (s->pmu || s->q->clock != RUN_CLOCK_PMU)
+		return 0;
+	snprintf(s->res->why, sizeof(s->res->why), "--clock=pmu: no branch counter can be used: %s", kvm->pmu.why);
+	return -EOPNOTSUPP;
+}
+
 int run_recorded(const struct run_request *q, struct run_result *res)
 {
 	struct supervisor *s = calloc(1, sizeof(*s)); /* the guest's copy keeps using the CPU table: never freed */
@@ -251,6 +264,9 @@ int run_recorded(const struct run_request *q, struct run_result *res)
 	if (rc < 0)
 		return rc;
 	rc = cpu_table_make(&kvm, q->cpu, &s->m.cpu, res->why, sizeof(res->why));
+	if (rc < 0)
+		return rc;
+	rc = choose_clock(s, &kvm);
 	if (rc < 0)
 		return rc;
 	fd_hide_init();

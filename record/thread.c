@@ -20,6 +20,15 @@ struct start {
 	int tid; /* a futex: 0 until the thread runs */
 };
 
+/* Not before the thread is in the queue: who comes next must not depend on how fast it gets there. */
+static void started(void *arg)
+{
+	struct start *start = arg;
+
+	__atomic_store_n(&start->tid, start->task->tid, __ATOMIC_SEQ_CST);
+	syscall(SYS_futex, &start->tid, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+}
+
 static void *thread_main(void *arg)
 {
 	struct start *start = arg;
@@ -29,9 +38,7 @@ static void *thread_main(void *arg)
 	t->tid = (pid_t)syscall(SYS_gettid);
 	/* Before anybody can send this thread a signal by its number. */
 	signal_host_thread(t);
-	__atomic_store_n(&start->tid, t->tid, __ATOMIC_SEQ_CST);
-	syscall(SYS_futex, &start->tid, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
-	begin(t, sched_enter(t));
+	begin(t, sched_enter_new(t, started, start));
 	signal_host_mask(t);
 	if (task_loop(t) < 0)
 		_exit(LOOP_FAILED);

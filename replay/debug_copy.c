@@ -11,6 +11,7 @@
 #include "replay/debuggee_int.h"
 #include "syscall-emu/landmark.h"
 #include "syscall-emu/mm.h"
+#include "vmm/branches.h"
 #include "vmm/cleanup.h"
 
 static size_t size_of(const struct debuggee *d)
@@ -82,6 +83,7 @@ static int revive_thread(struct task *t, const uint8_t *xsave, size_t size)
 		return rc;
 	t->regs = vcpu_regs(t->vcpu);
 	*t->regs = regs;
+	vcpu_branches_spoil(t->vcpu); /* its count stayed in the original: the next point is found by its state */
 	return vcpu_set_xsave(t->vcpu, xsave, size);
 }
 

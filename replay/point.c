@@ -5,6 +5,7 @@
 
 #include "replay/divergence.h"
 #include "replay/point.h"
+#include "vmm/branches.h"
 
 static int begin(struct seek *k, const struct event *ev)
 {
@@ -43,12 +44,36 @@ int seek_condition(struct seek *k, const struct event *ev, struct tramp_cond *c)
 	return 0;
 }
 
+/* By the branch clock. The state there has been recorded too: if it is another one, the way there was. */
+static int at_count(struct seek *k, struct task *t, const struct event *ev)
+{
+	uint64_t count;
+	int rc = vcpu_branches_read(t->vcpu, &count);
+
+	if (rc < 0)
+		return seek_resume(k, t, ev);
+	if (count > k->point.branches)
+		return divergence(ev, "its execution point, branch %" PRIu64 ", was passed: the counter stopped at %" PRIu64,
+				  k->point.branches, count);
+	rc = look(k, t, ev);
+	return rc ? rc : divergence(ev, "at its execution point, branch %" PRIu64 ", rip %#" PRIx64 ", found rip %#" PRIx64
+				    " and other %s", k->point.branches, ev->regs.rip, t->regs->rip, k->differed);
+}
+
+/* 1: on its way, 0: the clock is of no use here. */
+static int seek_count(struct seek *k, struct task *t)
+{
+	if (k->point.kind != POINT_BRANCHES)
+		return 0;
+	return vcpu_branches_armed(t->vcpu) || vcpu_branches_arm(t->vcpu, k->point.branches) == 0;
+}
+
 int seek_resume(struct seek *k, struct task *t, const struct event *ev)
 {
 	struct tramp_cond c;
 	int rc = seek_condition(k, ev, &c);
 
-	if (rc < 0 || landmark_armed(t))
+	if (rc < 0 || landmark_armed(t) || seek_count(k, t))
 		return rc;
 	if (t->regs->rip == ev->regs.rip) {
 		rc = look(k, t, ev);
@@ -72,24 +97,34 @@ int seek_look(struct seek *k, struct task *t, const struct event *ev)
 
 int seek_hit(struct seek *k, struct task *t, const struct event *ev)
 {
-	return look(k, t, ev);
+	return t->stop.stop == VCPU_BRANCHES ? at_count(k, t, ev) : look(k, t, ev);
 }
 
-bool seek_end(struct seek *k)
+bool seek_end(struct seek *k, struct task *t)
 {
 	bool found = k->active && k->found;
 
-	if (found)
+	if (found) {
 		k->active = false;
+		vcpu_branches_reset(t->vcpu);
+	}
 	return found;
 }
 
 int seek_missed(const struct seek *k, const struct event *ev, const struct task *t, const char *found)
 {
+	const char *how = k->point.kind == POINT_BRANCHES && !vcpu_branches_usable(t->vcpu) ?
+			  " (recorded with a branch counter, which cannot be used here)" : "";
+	uint64_t count;
+
+	if (k->point.kind == POINT_BRANCHES && vcpu_branches_read(t->vcpu, &count) == 0)
+		return divergence(ev, "its execution point, branch %" PRIu64 " at rip %#" PRIx64 ", was missed: found a %s at "
+				  "rip %#" PRIx64 " after branch %" PRIu64, k->point.branches, ev->regs.rip, found,
+				  t->regs->rip, count);
 	if (!k->false_hits)
 		return divergence(ev, "its execution point, rip %#" PRIx64 ", was missed: found a %s at rip %#" PRIx64
-				  " before its registers were seen there", ev->regs.rip, found, t->regs->rip);
+				  " before its registers were seen there%s", ev->regs.rip, found, t->regs->rip, how);
 	return divergence(ev, "its execution point, rip %#" PRIx64 ", was missed: found a %s at rip %#" PRIx64 "; %" PRIu64
-			  " states came near it, the last differed in %s", ev->regs.rip, found, t->regs->rip,
-			  k->false_hits, k->differed);
+			  " states came near it, the last differed in %s%s", ev->regs.rip, found, t->regs->rip,
+			  k->false_hits, k->differed, how);
 }

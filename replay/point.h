@@ -19,8 +19,8 @@ int seek_condition(struct seek *k, const struct event *ev, struct tramp_cond *c)
 /* The same without arming anything: 0, or TASK_SIGNAL when the task stands there now. */
 int seek_look(struct seek *k, struct task *t, const struct event *ev);
 int seek_hit(struct seek *k, struct task *t, const struct event *ev);
-/* True when the task stands at the point; seeking is then over. */
-bool seek_end(struct seek *k);
+/* True when the task stands at the point; seeking is then over, and branches are counted from here. */
+bool seek_end(struct seek *k, struct task *t);
 
 /* Reports that the task came to something else (`found`) without having passed the point: DIVERGED. */
 int seek_missed(const struct seek *k, const struct event *ev, const struct task *t, const char *found);

@@ -16,6 +16,7 @@
 #include "syscall-emu/seccomp.h"
 #include "syscall-emu/signal_host.h"
 #include "trace/manifest.h"
+#include "vmm/pmu_proof.h"
 
 /* One process to be replayed: where its stream is and where in it to begin. */
 struct job {
@@ -210,6 +211,9 @@ int replay_run(int dirfd, const struct replay_request *q, struct replay_result *
 		rc = cpu_table_check(&kvm, &m.cpu, res->why, sizeof(res->why));
 	if (rc < 0)
 		return rc;
+	/* Without the counter points are found by their states. */
+	if (m.clock && !strcmp(m.clock, "pmu"))
+		pmu_prove(&kvm, &m.cpu);
 	fd_hide_init();
 	return replay_first(dirfd, &m, q, &kvm, res);
 }

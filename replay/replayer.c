@@ -351,7 +351,7 @@ static int replayer_preempt(struct session *s, struct task *t, bool point)
 		return damaged(r, rc);
 	if (rc <= 0 || r->ev.type != REC_SCHED || !(r->ev.flags & REC_F_POINT) != !point)
 		return 0;
-	if (point && !seek_end(&r->seek))
+	if (point && !seek_end(&r->seek, t))
 		return 0; /* further on */
 	rc = expect(r, t, REC_SCHED);
 	if (rc < 0)
@@ -543,7 +543,7 @@ static int replayer_signal(struct session *s, struct task *t, bool after, siginf
 		return damaged(r, rc);
 	if (rc <= 0 || r->ev.type != REC_SIGNAL || !(r->ev.flags & REC_F_AFTER) != !after)
 		return 0;
-	if (r->ev.flags & REC_F_POINT && !seek_end(&r->seek))
+	if (r->ev.flags & REC_F_POINT && !seek_end(&r->seek, t))
 		return 0; /* further on */
 	rc = expect(r, t, REC_SIGNAL);
 	if (rc < 0)

@@ -17,6 +17,7 @@
 #include "syscall-emu/signal_host.h"
 #include "syscall-emu/threads.h"
 #include "trace/event.h"
+#include "vmm/branches.h"
 #include "vmm/cleanup.h"
 #include "vmm/layout.h"
 
@@ -182,7 +183,9 @@ static int64_t fork_sharing(struct birth *b, const struct fork_request *q)
 	if (stack == MAP_FAILED)
 		return -errno;
 	signal_host_save(&saved);
+	vcpu_branches_lend(t->vcpu, true);
 	pid = forward_clone(&a, sizeof(a), run_child, b);
+	vcpu_branches_lend(t->vcpu, false);
 	signal_host_restore(t, &saved);
 	process_self = self;
 	munmap(stack, VFORK_STACK);

@@ -11,6 +11,7 @@
 #include "syscall-emu/fingerprint.h"
 #include "syscall-emu/landmark.h"
 #include "syscall-emu/mm.h"
+#include "vmm/branches.h"
 #include "vmm/cleanup.h"
 #include "vmm/layout.h"
 
@@ -278,6 +279,7 @@ int landmark_arm(struct task *t, uint64_t addr, const struct tramp_cond *c)
 		return -EOPNOTSUPP;
 	if (lm->step)
 		return 0;
+	vcpu_branches_spoil(t->vcpu); /* trampolines have branches */
 	if (lm->armed && lm->tramp.addr == addr && change_condition(lm, &usable) == 0) {
 		lm->cond = usable;
 		return 0;

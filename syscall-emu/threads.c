@@ -8,6 +8,7 @@
 #include "syscall-emu/clone.h"
 #include "syscall-emu/seccomp.h"
 #include "syscall-emu/threads.h"
+#include "vmm/branches.h"
 #include "vmm/cleanup.h"
 
 /* KVM does not take vCPU numbers back while the VM lives, so those of ended threads are used again. */
@@ -98,6 +99,7 @@ static int take_vcpu(struct process *p, struct vcpu **out)
 	if (!p->nspare)
 		return vcpu_create(p->vm, out);
 	*out = p->spare_vcpu[--p->nspare];
+	vcpu_branches_reset(*out);
 	return 0;
 }
 

@@ -1,6 +1,7 @@
 #!/bin/bash
 # Runs tests/check-hosts-job.sh, with programs to record and replay, on emulated machines that have a stock kvm_amd and a
-# stock kvm_intel. `make check-hosts` calls this; arguments choose the machines ("--amd", "--intel --kvm ept=0").
+# stock kvm_intel, and tests/check-branches-job.sh where guests have a performance counter. `make check-hosts` calls this;
+# arguments choose the machines ("--amd", "--intel --kvm ept=0", "branches SKID PROCESSORS").
 . "$(dirname "$0")/lib.sh"
 hosts=${SANDREC_HOSTS:-$top_srcdir/../shared/hosts}
 [ -x "$SANDREC" ] || bail_out "$SANDREC has not been built"
@@ -20,11 +21,12 @@ for p in "$top_builddir"/tests/unit/test_{vmm,vm_tables,branches}; do
 	[ -x "$p" ] && programs+=("$p")
 done
 
-# on_host WORDS...: passes the job's TAP lines on, renumbered and with the machine's name in front.
-on_host() {
-	local name=${1#--} line
-	[ $# -gt 1 ] && name="$1 ${*: -1}" && name=${name#--}
-	timeout 1800 "$hosts/emulated-kvm" --limit 1500 "$@" "$top_srcdir/tests/check-hosts-job.sh" "$SANDREC" "${programs[@]}" \
+# job_on_host NAME JOB HOST-OPTION... FILE...: passes the job's TAP lines on, renumbered and with the name in front. The
+# first $host_words are the options.
+job_on_host() {
+	local name=$1 job=$2 line
+	shift 2
+	timeout 2400 "$hosts/emulated-kvm" --limit 2100 "${@:1:host_words}" "$job" "${@:host_words+1}" \
 		</dev/null 2>&1 | tr -d '\r' >"$T/console"
 	while IFS= read -r line; do
 		case $line in
@@ -40,12 +42,32 @@ on_host() {
 	fi
 }
 
-if [ $# -gt 0 ]; then
+on_host() {
+	local name=${1#--} host_words=$#
+	[ $# -gt 1 ] && name="$1 ${*: -1}" && name=${name#--}
+	job_on_host "$name" "$top_srcdir/tests/check-hosts-job.sh" "$@" "$SANDREC" "${programs[@]}"
+}
+
+# The branch clock, on a machine whose counter interrupts up to SKID branches late.
+branches() { # SKID PROCESSORS
+	local host_words=5
+	{ echo "TIMES=${SANDREC_BRANCHES_TIMES:-3}"; cat "$top_srcdir/tests/check-branches-job.sh"; } >"$T/job.sh"
+	job_on_host "branch clock, skid $1, $2 cpus" "$T/job.sh" --amd --skid "$1" --smp "$2" "$SANDREC" \
+		"$guest_bin"/{hello,any_race,async_loops,async_storm} "$top_builddir/tests/unit/test_branches"
+}
+
+if [ "${1-}" = branches ]; then
+	branches "${2:-5}" "${3:-1}"
+elif [ $# -gt 0 ]; then
 	on_host "$@"
 else
 	on_host --amd
 	on_host --amd --kvm npt=0
 	on_host --intel
 	on_host --intel --kvm ept=0
+	for skid in 0 5 100; do
+		branches $skid 1
+		branches $skid 2
+	done
 fi
 done_testing

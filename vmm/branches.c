@@ -215,7 +215,7 @@ void branches_forget(const struct vcpu *v)
 
 bool vcpu_branches_usable(const struct vcpu *v)
 {
-	return v->clock.on && !v->clock.lost && !v->clock.lent;
+	return v->clock.on && !v->clock.lost && !v->clock.lent && !v->clock.spoiled;
 }
 
 static int usable(const struct vcpu *v)
@@ -239,6 +239,12 @@ int vcpu_branches_read(struct vcpu *v, uint64_t *count)
 	return rc < 0 ? rc : read_count(v, count);
 }
 
+void vcpu_branches_spoil(struct vcpu *v)
+{
+	v->clock.spoiled |= !v->clock.lent;
+	vcpu_branches_disarm(v);
+}
+
 /* The counter overflows `left` branches from here, where the count is count. */
 static int set_counter(struct vcpu *v, uint64_t count, uint64_t left)
 {
@@ -252,8 +258,11 @@ static int set_counter(struct vcpu *v, uint64_t count, uint64_t left)
 int vcpu_branches_reset(struct vcpu *v)
 {
 	uint64_t count;
-	int rc = usable(v);
+	int rc;
 
+	if (!v->clock.lent)
+		v->clock.spoiled = false;
+	rc = usable(v);
 	if (rc == 0)
 		rc = read_count(v, &count);
 	if (rc < 0)
@@ -275,6 +284,7 @@ int vcpu_branches_arm(struct vcpu *v, uint64_t target)
 	if (rc < 0)
 		return rc;
 	c->target = target;
+	c->steps = 0;
 	c->near = target < count || target - count <= margin;
 	if (!c->near)
 		rc = set_counter(v, count, target - count - margin);
@@ -291,6 +301,11 @@ void vcpu_branches_disarm(struct vcpu *v)
 bool vcpu_branches_armed(const struct vcpu *v)
 {
 	return v->clock.armed;
+}
+
+uint64_t vcpu_branches_steps(const struct vcpu *v)
+{
+	return v->clock.steps;
 }
 
 void vcpu_branches_lend(struct vcpu *v, bool lent)
@@ -359,6 +374,7 @@ static int creep(struct vcpu *v, struct vcpu_exit *exit)
 		}
 		if (rc <= 0)
 			return rc;
+		v->clock.steps++;
 		rc = branch ? read_count(v, &now) : 0;
 		if (rc == 0 && branch && now != ++count)
 			return lost(v, exit);

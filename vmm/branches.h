@@ -12,7 +12,7 @@
 
 #include "vmm/vcpu.h"
 
-/* Can this vCPU count, and has it missed none so far? */
+/* Can this vCPU count, and is the count that of its program alone? */
 bool vcpu_branches_usable(const struct vcpu *v);
 
 /* The count now, at a stop. -EIO: the counter was seen to be wrong (something else on this host uses it). */
@@ -20,6 +20,9 @@ int vcpu_branches_read(struct vcpu *v, uint64_t *count);
 
 /* From here on the count starts at 0 again. Disarms. */
 int vcpu_branches_reset(struct vcpu *v);
+
+/* The vCPU is about to run code that is not the program's: it is not usable until the next reset. */
+void vcpu_branches_spoil(struct vcpu *v);
 
 /*
  * From now on vcpu_run() stops with VCPU_BRANCHES when the count is target, right behind that branch, before any other
@@ -29,6 +32,7 @@ int vcpu_branches_reset(struct vcpu *v);
 int vcpu_branches_arm(struct vcpu *v, uint64_t target);
 void vcpu_branches_disarm(struct vcpu *v);
 bool vcpu_branches_armed(const struct vcpu *v);
+uint64_t vcpu_branches_steps(const struct vcpu *v); /* instructions that were stepped since it was armed */
 
 /*
  * Another process uses the vCPU while this one's thread sleeps (vfork): what it runs there is not counted, and to it

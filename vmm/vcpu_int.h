@@ -24,10 +24,11 @@
 /* branches.c; zero on hosts without a usable counter. */
 struct branch_clock {
 	bool on, started, lent;
+	bool spoiled;           /* the count since the last reset is not the program's alone */
 	bool lost;              /* the counter was seen to be wrong */
 	bool armed, near;       /* near: the rest of the way to target is stepped */
 	uint64_t offset;        /* count = counter + offset, modulo the counter's width */
-	uint64_t target;
+	uint64_t target, steps;
 	uint32_t select_msr, counter_msr;
 	uint64_t variant;       /* bits of the event selection that do not matter */
 	pid_t owner;            /* the host thread that ran it last */

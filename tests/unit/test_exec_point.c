@@ -31,6 +31,16 @@ START_TEST(test_bytes)
 	ck_assert_mem_eq(&p, &q, sizeof(p));
 	for (size_t len = 0; len < n; len++)
 		ck_assert_int_eq(exec_point_decode(buf, len, &q), -EBADMSG);
+
+	p.kind = POINT_BRANCHES;
+	p.branches = 0x123456789abcULL;
+	ck_assert_uint_eq(exec_point_encode(&p, buf), n + 8);
+	ck_assert_int_eq(exec_point_decode(buf, n + 8, &q), 0);
+	ck_assert_mem_eq(&p, &q, sizeof(p));
+	for (size_t len = 0; len < n + 8; len++)
+		ck_assert_int_eq(exec_point_decode(buf, len, &q), -EBADMSG);
+	buf[0] = POINT_BRANCHES + 1;
+	ck_assert_int_eq(exec_point_decode(buf, n, &q), -EBADMSG);
 }
 END_TEST
 
@@ -63,7 +73,7 @@ START_TEST(test_hostile_bytes)
 	p.changed = 1u << GUEST_NREGS;
 	refused(&p);
 	p = sample();
-	p.kind = 2;
+	p.kind = POINT_BRANCHES + 1;
 	refused(&p);
 	/* Counts beyond the arrays, with all the bytes they promise. */
 	memset(buf, 0, sizeof(buf));
