@@ -15,13 +15,13 @@
 
 struct options {
 	bool json;
-	uint64_t pid, tid, from, to;
-	const char *syscall;
+	uint64_t tid, from, to;
+	const char *pid, *syscall;
 };
 
 static const struct cli_option options[] = {
 	{ "json", 0, OPT_FLAG, offsetof(struct options, json), NULL, "one JSON object a line" },
-	{ "pid", 0, OPT_UINT, offsetof(struct options, pid), "P", "only process P" },
+	{ "pid", 0, OPT_STRING, offsetof(struct options, pid), "P", "only process P" },
 	{ "tid", 0, OPT_UINT, offsetof(struct options, tid), "T", "only thread T" },
 	{ "from", 0, OPT_UINT, offsetof(struct options, from), "E", "begin with event number E" },
 	{ "to", 0, OPT_UINT, offsetof(struct options, to), "E", "end with event number E" },
@@ -44,6 +44,7 @@ static const struct cli_command command = {
 
 struct dump {
 	const struct options *o;
+	const struct trace_procs *procs;
 	bool several; /* processes are shown */
 	bool write_failed;
 };
@@ -73,8 +74,9 @@ static void print_exec(FILE *out, const struct event *ev)
 	exec_params_free(&x);
 }
 
-static void print_fork(FILE *out, const struct event *ev)
+static void print_fork(FILE *out, const struct trace_procs *ps, const struct event *ev)
 {
+	const struct trace_proc *parent;
 	struct fork_annex f;
 
 	if (ev->annex_len != sizeof(f)) {
@@ -82,7 +84,11 @@ static void print_fork(FILE *out, const struct event *ev)
 		return;
 	}
 	memcpy(&f, ev->annex, sizeof(f));
-	fprintf(out, "--- made by process %d ---", f.parent);
+	parent = trace_proc_numbered(ps, f.parent_number);
+	if (parent)
+		fprintf(out, "--- made by process %s ---", parent->name);
+	else
+		fprintf(out, "--- made by process %d ---", f.parent);
 }
 
 static void print_call(FILE *out, const struct event *ev, const struct memory *mem)
@@ -109,14 +115,14 @@ static void print_branches(FILE *out, const struct event *ev)
 		fprintf(out, ", branch %" PRIu64, count);
 }
 
-static void print_event(FILE *out, const struct event *ev, const struct memory *mem)
+static void print_event(FILE *out, const struct trace_procs *ps, const struct event *ev, const struct memory *mem)
 {
 	switch (ev->type) {
 	case REC_EXEC:
 		print_exec(out, ev);
 		break;
 	case REC_FORK:
-		print_fork(out, ev);
+		print_fork(out, ps, ev);
 		break;
 	case REC_SYSCALL:
 		print_call(out, ev, mem);
@@ -190,30 +196,30 @@ static bool wanted(const char *name, const struct event *ev, const struct memory
 	return c.row && !strncmp(c.row->name, name, len) && (!c.row->name[len] || c.row->name[len] == '$');
 }
 
-static void print_place(const struct dump *d, int pid, const struct event *ev)
+static void print_place(const struct dump *d, const struct trace_proc *p, const struct event *ev)
 {
 	if (!d->several)
 		printf("%" PRIu64 " %d ", ev->index, ev->tid);
-	else if (ev->tid == pid)
-		printf("%" PRIu64 " [pid %d] ", ev->index, pid);
+	else if (ev->tid == p->pid)
+		printf("%" PRIu64 " [pid %s] ", ev->index, p->name);
 	else
-		printf("%" PRIu64 " [pid %d/%d] ", ev->index, pid, ev->tid);
+		printf("%" PRIu64 " [pid %s/%d] ", ev->index, p->name, ev->tid);
 }
 
-static bool dump_event(void *arg, int pid, const struct event *ev, const struct memory *mem)
+static bool dump_event(void *arg, const struct trace_proc *p, const struct event *ev, const struct memory *mem)
 {
 	struct dump *d = arg;
 
 	if (d->o->syscall && !wanted(d->o->syscall, ev, mem))
 		return true;
 	if (d->o->json) {
-		if (!dump_json(stdout, pid, ev, mem)) {
+		if (!dump_json(stdout, p, ev, mem)) {
 			message_error("out of memory");
 			d->write_failed = true;
 		}
 	} else if (!is_successful_exec(ev, mem)) {
-		print_place(d, pid, ev);
-		print_event(stdout, ev, mem);
+		print_place(d, p, ev);
+		print_event(stdout, d->procs, ev, mem);
 		putchar('\n');
 	}
 	return !d->write_failed && !ferror(stdout);
@@ -233,24 +239,35 @@ static int as_id(uint64_t v)
 	return v > INT_MAX ? INT_MAX : (int)v; /* nobody's */
 }
 
+static bool dump(int dir, const char *path, struct dump *d)
+{
+	const struct options *o = d->o;
+	const struct trace_proc *one = o->pid ? trace_proc_find(d->procs, path, o->pid) : NULL;
+	const struct trace_filter f = { o->from, o->to, one ? one->number : 0, as_id(o->tid) };
+
+	d->several = d->procs->n > 1 && !one;
+	return (one || !o->pid) && trace_each_event(dir, path, d->procs, &f, dump_event, d);
+}
+
 int cmd_dump(int argc, char **argv)
 {
 	struct options o = { .to = UINT64_MAX };
 	struct dump d = { .o = &o };
 	char path[4096];
 	int first, status;
-	size_t n = 0;
 
 	if (!options_parse(&command, argc, argv, &o, &first, &status))
 		return status;
 	if (!check_syscall(o.syscall))
 		return STATUS_USAGE;
 	cleanup_close int dir = trace_open(first < argc ? argv[first] : NULL, path, sizeof(path));
-	cleanup_free int *pids = dir < 0 ? NULL : trace_pids(dir, path, &n);
-	const struct trace_filter f = { o.from, o.to, as_id(o.pid), as_id(o.tid) };
+	struct trace_procs procs;
+	bool good;
 
-	d.several = n > 1 && !o.pid;
-	if (!pids || !trace_each_event(dir, path, &f, dump_event, &d))
+	if (dir < 0 || !trace_procs_read(dir, path, &procs))
 		return STATUS_FAILED;
-	return d.write_failed ? STATUS_FAILED : STATUS_OK;
+	d.procs = &procs;
+	good = dump(dir, path, &d) && !d.write_failed;
+	trace_procs_free(&procs);
+	return good ? STATUS_OK : STATUS_FAILED;
 }

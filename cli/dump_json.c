@@ -187,6 +187,7 @@ static void add_fork(json_t *o, const struct event *ev)
 		return;
 	memcpy(&f, ev->annex, sizeof(f));
 	json_object_set_new(o, "parent", json_integer(f.parent));
+	json_object_set_new(o, "parent_process", json_integer(f.parent_number));
 	json_object_set_new(o, "rip", hex(ev->regs.rip));
 }
 
@@ -278,10 +279,10 @@ static void add_details(json_t *o, const struct event *ev, const struct memory *
 	}
 }
 
-bool dump_json(FILE *out, int pid, const struct event *ev, const struct memory *mem)
+bool dump_json(FILE *out, const struct trace_proc *p, const struct event *ev, const struct memory *mem)
 {
-	json_t *o = json_pack("{s:I, s:i, s:i, s:I, s:s}", "event", (json_int_t)ev->index, "pid", pid, "tid",
-			      (int)ev->tid, "time_ns", (json_int_t)ev->time_ns, "type", type_name(ev->type));
+	json_t *o = json_pack("{s:I, s:i, s:i, s:i, s:I, s:s}", "event", (json_int_t)ev->index, "process",
+			      p->number, "pid", p->pid, "tid", (int)ev->tid, "time_ns", (json_int_t)ev->time_ns, "type", type_name(ev->type));
 	cleanup_free char *line = NULL;
 
 	if (!o)

@@ -6,15 +6,16 @@
 #define SANDREC_DUMP_JSON_H
 
 #include "cli/decode.h"
+#include "cli/trace.h"
 
 /*
- * {"event": 12, "pid": 7, "tid": 7, "time_ns": ..., "type": "syscall", "name": "openat", "nr": 257,
+ * {"event": 12, "process": 1, "pid": 7, "tid": 7, "time_ns": ..., "type": "syscall", "name": "openat", "nr": 257,
  *  "args": ["AT_FDCWD", "\"/etc/hosts\"", ...], "raw": ["0xffffff9c", ...], "result": 3, "text": "3",
  *  "output": "stdout", "order": 3 (among the writes of all processes to these),
  *  "memory": [{"kind": "read", "addr": "0x...", "len": 11, "bytes": "..."}]}
- * false: out of memory.
+ * process: its number in the recording, which no other has. false: out of memory.
  */
-bool dump_json(FILE *out, int pid, const struct event *ev, const struct memory *mem);
+bool dump_json(FILE *out, const struct trace_proc *p, const struct event *ev, const struct memory *mem);
 
 /* Was this signal delivered where no system call was made? */
 bool dump_is_at_point(const struct event *ev);

@@ -18,13 +18,13 @@
 #include "replay/debug.h"
 
 struct options {
-	uint64_t pid;
+	const char *pid;
 	const char *debugger;
 	bool quiet;
 };
 
 static const struct cli_option options[] = {
-	{ "pid", 'p', OPT_UINT, offsetof(struct options, pid), "PID", "debug this process, not the first one" },
+	{ "pid", 'p', OPT_STRING, offsetof(struct options, pid), "PID", "debug this process, not the first one" },
 	{ "debugger", 'd', OPT_STRING, offsetof(struct options, debugger), "GDB", "start this instead of gdb" },
 	{ "quiet", 'q', OPT_FLAG, offsetof(struct options, quiet), NULL, "do not repeat the program's output" },
 	{ 0 }

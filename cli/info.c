@@ -55,7 +55,7 @@ static void print_process(const struct proc *p)
 	if (!f)
 		return;
 	describe_size(p->bytes, size, sizeof(size));
-	fprintf(f, "%d (%s), %" PRIu64 " event%s in %s%s", p->pid, p->comm ? p->comm : "?", p->events,
+	fprintf(f, "%s (%s), %" PRIu64 " event%s in %s%s", p->name, p->comm ? p->comm : "?", p->events,
 		p->events == 1 ? "" : "s", size, end_text(p->end));
 	if (p->ended) {
 		fputs(", ", f);
@@ -102,6 +102,7 @@ static json_t *process_json(const struct proc *p)
 {
 	json_t *o = json_object();
 
+	json_object_set_new(o, "number", json_integer(p->number));
 	json_object_set_new(o, "pid", json_integer(p->pid));
 	json_object_set_new(o, "ppid", json_integer(p->ppid));
 	json_object_set_new(o, "comm", describe_text(p->comm));

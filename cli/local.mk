@@ -4,7 +4,7 @@ libsandrec_a_SOURCES += %D%/decode.c %D%/decode.h %D%/decode_bpf.c %D%/decode_si
 sandrec_SOURCES += %D%/address.c %D%/address.h %D%/describe.c %D%/describe.h %D%/doctor.c %D%/dump.c %D%/dump_json.c \
 	%D%/dump_json.h %D%/gdb.c %D%/handover.c %D%/info.c %D%/ls.c %D%/main.c %D%/outcome.c %D%/outcome.h %D%/procs.c %D%/procs.h %D%/ps.c \
 	%D%/replay.c %D%/rm.c %D%/run.c %D%/serve.c %D%/serve.h \
-	%D%/syscalls.c %D%/trace.c %D%/trace.h %D%/trace_merge.c
+	%D%/syscalls.c %D%/trace.c %D%/trace.h %D%/trace_merge.c %D%/trace_procs.c
 
 dist_man1_MANS += doc/sandrec.1
 dist_bashcompletion_DATA += %D%/sandrec.bash

@@ -14,22 +14,12 @@
 #include "trace/tracedir.h"
 #include "vmm/cleanup.h"
 
-static int open_stream(int dir, pid_t pid, struct stream_reader **r)
-{
-	char name[32], ring[32];
-
-	snprintf(name, sizeof(name), TRACE_STREAM_NAME, pid);
-	snprintf(ring, sizeof(ring), TRACE_RING_NAME, pid);
-	*r = NULL;
-	return stream_reader_open(dir, name, ring, r);
-}
-
-static uint64_t size_on_disk(int dir, const char *format, pid_t pid)
+static uint64_t size_on_disk(int dir, const char *format, int number)
 {
 	char name[32];
 	struct stat st;
 
-	snprintf(name, sizeof(name), format, pid);
+	snprintf(name, sizeof(name), format, number);
 	return fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0 ? 0 : (uint64_t)st.st_blocks * 512;
 }
 
@@ -37,7 +27,7 @@ static uint64_t size_on_disk(int dir, const char *format, pid_t pid)
 static void measure(int dir, struct proc *p)
 {
 	struct stream_reader *r;
-	int rc = open_stream(dir, p->pid, &r);
+	int rc = trace_open_stream(dir, p->number, &r);
 
 	p->end = rc;
 	if (r && rc == 0) {
@@ -45,51 +35,65 @@ static void measure(int dir, struct proc *p)
 		p->end = stream_end(r);
 	}
 	stream_reader_close(r);
-	p->bytes = size_on_disk(dir, TRACE_STREAM_NAME, p->pid) + size_on_disk(dir, TRACE_RING_NAME, p->pid);
+	p->bytes = size_on_disk(dir, TRACE_STREAM_NAME, p->number) + size_on_disk(dir, TRACE_RING_NAME, p->number);
 }
 
-struct proc *procs_find(const struct procs *ps, pid_t pid)
+struct proc *procs_find(const struct procs *ps, int number)
 {
-	for (size_t i = 0; i < ps->n; i++)
-		if (ps->p[i].pid == pid)
-			return &ps->p[i];
+	size_t lo = 0, hi = ps->n;
+
+	while (lo < hi) {
+		size_t mid = (lo + hi) / 2;
+
+		if (ps->p[mid].number == number)
+			return &ps->p[mid];
+		if (ps->p[mid].number < number)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
 	return NULL;
 }
 
-static struct proc *add(struct procs *ps, pid_t pid)
+static void take_manifest(struct procs *ps, const struct manifest *m)
 {
-	struct proc *p = &ps->p[ps->n++];
-
-	p->pid = pid;
-	return p;
-}
-
-bool procs_read(int dir, const char *path, const struct manifest *m, struct procs *out)
-{
-	size_t npids;
-	cleanup_free int *pids = trace_pids(dir, path, &npids);
-
-	memset(out, 0, sizeof(*out));
-	if (!pids)
-		return false;
-	out->p = calloc(m->nprocs + npids + 1, sizeof(*out->p));
-	if (!out->p) {
-		message_error("out of memory");
-		return false;
-	}
 	for (size_t i = 0; i < m->nprocs; i++) {
-		struct proc *p = add(out, m->procs[i].pid);
+		struct proc *p = procs_find(ps, m->procs[i].number);
 
+		if (!p || p->comm)
+			continue;
 		p->ppid = m->procs[i].ppid;
 		p->comm = m->procs[i].comm ? strdup(m->procs[i].comm) : NULL;
 		p->ended = m->procs[i].ended;
 		p->status = m->procs[i].status;
 	}
-	for (size_t i = 0; i < npids; i++)
-		if (!procs_find(out, pids[i]))
-			add(out, pids[i]);
-	for (size_t i = 0; i < out->n; i++)
-		measure(dir, &out->p[i]);
+}
+
+bool procs_read(int dir, const char *path, const struct manifest *m, struct procs *out)
+{
+	struct trace_procs named;
+
+	memset(out, 0, sizeof(*out));
+	if (!trace_procs_read(dir, path, &named))
+		return false;
+	out->p = calloc(named.n + 1, sizeof(*out->p));
+	for (size_t i = 0; out->p && i < named.n; i++) {
+		struct proc *p = &out->p[out->n++];
+		const struct trace_proc *parent = trace_proc_numbered(&named, named.p[i].parent);
+
+		p->number = named.p[i].number;
+		p->parent = named.p[i].parent;
+		p->pid = named.p[i].pid;
+		p->ppid = parent ? parent->pid : 0;
+		memcpy(p->name, named.p[i].name, sizeof(p->name));
+		measure(dir, p);
+	}
+	trace_procs_free(&named);
+	if (!out->p) {
+		message_error("out of memory");
+		return false;
+	}
+	take_manifest(out, m);
 	return true;
 }
 
@@ -145,7 +149,7 @@ static char **argv_at(const struct procs *ps, const struct proc *p, uint64_t tim
 			if (p->image[i].start_ns <= time_ns)
 				return p->image[i].argv;
 		time_ns = p->start_ns;
-		p = procs_find(ps, p->ppid);
+		p = procs_find(ps, p->parent);
 	}
 	return NULL;
 }
@@ -157,7 +161,7 @@ bool procs_scan(int dir, struct procs *ps)
 	for (size_t i = 0; good && i < ps->n; i++) {
 		struct stream_reader *r;
 		struct event ev;
-		int rc = open_stream(dir, ps->p[i].pid, &r);
+		int rc = trace_open_stream(dir, ps->p[i].number, &r);
 
 		if (rc == 0)
 			while (good && (rc = stream_next(r, &ev)) == 1)

@@ -14,7 +14,9 @@ struct proc_image {
 };
 
 struct proc {
+	int number, parent;        /* in the recording; parent 0: none, or not known */
 	pid_t pid, ppid;           /* ppid 0: not known */
+	char name[24];             /* for people: trace.h */
 	char *comm;                /* NULL: not known */
 	bool ended;
 	int status;                /* wait status when ended */
@@ -31,7 +33,7 @@ struct proc {
 
 struct procs {
 	size_t n;
-	struct proc *p;            /* in the manifest's order, then those that only have a stream, by number */
+	struct proc *p;            /* by number */
 };
 
 /* false after a message. */
@@ -41,6 +43,6 @@ bool procs_read(int dir, const char *path, const struct manifest *m, struct proc
 bool procs_scan(int dir, struct procs *ps);
 
 void procs_free(struct procs *ps);
-struct proc *procs_find(const struct procs *ps, pid_t pid); /* NULL: no such process */
+struct proc *procs_find(const struct procs *ps, int number); /* NULL: no such process */
 
 #endif

@@ -26,7 +26,8 @@ static const struct cli_command command = {
 	.operands = "[TRACE]",
 	.summary = "list the processes of a recording",
 	.text = "Children stand below the process that made them. The command line is that of the last program each one\n"
-		"executed. `sandrec dump --pid` and `sandrec replay -p` take the numbers shown here.",
+		"executed. `sandrec dump --pid` and `sandrec replay -p` take the numbers shown here. Where several processes had\n"
+		"the same pid one after the other, they are PID.1, PID.2 and so on; PID alone is the last of them.",
 	.options = options,
 	.max = 1,
 };
@@ -47,7 +48,7 @@ static int compare_start(const void *a, const void *b)
 
 	if (x->start_ns != y->start_ns)
 		return x->start_ns < y->start_ns ? -1 : 1;
-	return (x->pid > y->pid) - (x->pid < y->pid);
+	return (x->number > y->number) - (x->number < y->number);
 }
 
 static void outcome(const struct proc *p, char *buf, size_t len)
@@ -78,7 +79,7 @@ static void print_process(const struct proc *p, unsigned depth)
 	command_line(p, text, sizeof(text));
 	if (p->ppid)
 		snprintf(ppid, sizeof(ppid), "%d", p->ppid);
-	printf("%7d %7s %9" PRIu64 "  %-14s %*s%s%s\n", p->pid, ppid, p->events, how, indent ? 3 * (int)indent - 2 : 0, "",
+	printf("%7s %7s %9" PRIu64 "  %-14s %*s%s%s\n", p->name, ppid, p->events, how, indent ? 3 * (int)indent - 2 : 0, "",
 	       indent ? "\\_ " : "", text);
 }
 
@@ -91,7 +92,7 @@ static void print_tree(struct listing *l, size_t i, unsigned depth)
 	l->shown[i] = true;
 	print_process(p, depth);
 	for (size_t k = 0; k < l->ps->n; k++)
-		if (l->by_start[k]->ppid == p->pid)
+		if (l->by_start[k]->parent == p->number)
 			print_tree(l, k, depth + 1);
 }
 
@@ -99,7 +100,7 @@ static void print_text(struct listing *l)
 {
 	printf("%7s %7s %9s  %-14s %s\n", "PID", "PPID", "EVENTS", "OUTCOME", "COMMAND");
 	for (size_t i = 0; i < l->ps->n; i++)
-		if (!procs_find(l->ps, l->by_start[i]->ppid))
+		if (!procs_find(l->ps, l->by_start[i]->parent))
 			print_tree(l, i, 0);
 	for (size_t i = 0; i < l->ps->n; i++) /* a damaged manifest may name ancestors in a circle */
 		print_tree(l, i, 0);
@@ -113,6 +114,8 @@ static json_t *process_json(const struct proc *p)
 	outcome(p, how, sizeof(how));
 	for (size_t i = 0; p->argv && p->argv[i]; i++)
 		json_array_append_new(argv, describe_text(p->argv[i]));
+	json_object_set_new(o, "number", json_integer(p->number));
+	json_object_set_new(o, "parent", p->parent ? json_integer(p->parent) : json_null());
 	json_object_set_new(o, "pid", json_integer(p->pid));
 	json_object_set_new(o, "ppid", p->ppid ? json_integer(p->ppid) : json_null());
 	json_object_set_new(o, "argv", argv);

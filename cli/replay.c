@@ -1,7 +1,6 @@
 /* sandrec replay: a recording once more. */
 #include <errno.h>
 #include <inttypes.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -9,18 +8,19 @@
 #include "cli/cli.h"
 #include "cli/message.h"
 #include "cli/outcome.h"
+#include "cli/trace.h"
 #include "replay/divergence.h"
 #include "replay/replay.h"
 #include "trace/tracedir.h"
 
 struct options {
 	bool quiet;
-	uint64_t pid;
+	const char *pid;
 };
 
 static const struct cli_option options[] = {
 	{ "quiet", 'q', OPT_FLAG, offsetof(struct options, quiet), NULL, "do not repeat the program's output" },
-	{ "pid", 'p', OPT_UINT, offsetof(struct options, pid), "PID", "replay this process, not the others" },
+	{ "pid", 'p', OPT_STRING, offsetof(struct options, pid), "PID", "replay this process, not the others" },
 	{ 0 }
 };
 
@@ -56,6 +56,19 @@ int replay_outcome(int rc, const char *path, const struct replay_result *res)
 	return STATUS_FAILED;
 }
 
+static bool find_process(int dir, const char *path, const char *text, int *number)
+{
+	struct trace_procs ps;
+	const struct trace_proc *p;
+
+	if (!trace_procs_read(dir, path, &ps))
+		return false;
+	p = trace_proc_find(&ps, path, text);
+	*number = p ? p->number : 0;
+	trace_procs_free(&ps);
+	return p;
+}
+
 int cmd_replay(int argc, char **argv)
 {
 	struct replay_result res = { 0 };
@@ -71,8 +84,10 @@ int cmd_replay(int argc, char **argv)
 		message_hint("`sandrec ls` lists the recordings");
 		return STATUS_FAILED;
 	}
-	const struct replay_request q = { .quiet_output = o.quiet, .only = o.pid > INT_MAX ? INT_MAX : (int)o.pid };
+	struct replay_request q = { .quiet_output = o.quiet };
 
+	if (o.pid && !find_process(dir, path, o.pid, &q.only))
+		return STATUS_FAILED;
 	rc = replay_run(dir, &q, &res);
 	close(dir);
 	return replay_outcome(rc, path, &res);

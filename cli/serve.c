@@ -1,7 +1,6 @@
 /* sandrec serve: a recording for any client of gdb's remote protocol. */
 #include <arpa/inet.h>
 #include <errno.h>
-#include <limits.h>
 #include <netdb.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
@@ -21,13 +20,13 @@
 
 struct options {
 	const char *listen;
-	uint64_t pid;
+	const char *pid;
 	bool quiet, once;
 };
 
 static const struct cli_option options[] = {
 	{ "listen", 'l', OPT_STRING, offsetof(struct options, listen), "WHERE", "HOST:PORT, unix:PATH or stdio" },
-	{ "pid", 'p', OPT_UINT, offsetof(struct options, pid), "PID", "debug this process, not the first one" },
+	{ "pid", 'p', OPT_STRING, offsetof(struct options, pid), "PID", "debug this process, not the first one" },
 	{ "once", 0, OPT_FLAG, offsetof(struct options, once), NULL, "end when the first client has gone" },
 	{ "quiet", 'q', OPT_FLAG, offsetof(struct options, quiet), NULL, "do not repeat the program's output" },
 	{ 0 }
@@ -46,15 +45,30 @@ static const struct cli_command command = {
 	.max = 1,
 };
 
-bool serve_begin(const char *name, uint64_t pid, bool quiet, int output, struct debug_target **out)
+static bool find_process(struct debug_request *q, const char *text)
+{
+	struct trace_procs ps;
+	const struct trace_proc *p;
+
+	if (!trace_procs_read(q->dirfd, q->path, &ps))
+		return false;
+	p = trace_proc_find(&ps, q->path, text);
+	if (p) {
+		q->number = p->number;
+		q->pid = p->pid;
+	}
+	trace_procs_free(&ps);
+	return p;
+}
+
+bool serve_begin(const char *name, const char *pid, bool quiet, int output, struct debug_target **out)
 {
 	char path[4096] = "", why[256] = "";
 	cleanup_close int dir = trace_open(name, path, sizeof(path));
-	const struct debug_request q = { .dirfd = dir, .path = path, .pid = pid > INT_MAX ? INT_MAX : (int)pid, .quiet_output = quiet,
-					 .output = output, .failed = replay_outcome };
+	struct debug_request q = { .dirfd = dir, .path = path, .quiet_output = quiet, .output = output, .failed = replay_outcome };
 	int rc;
 
-	if (dir < 0)
+	if (dir < 0 || (pid && !find_process(&q, pid)))
 		return false;
 	rc = debug_start(&q, out, why, sizeof(why));
 	if (rc == 0) {

@@ -6,7 +6,7 @@
 
 #include "gdbstub/target.h"
 
-/* name: the trace, NULL: the latest. pid 0: its first process. false after a message. */
-bool serve_begin(const char *name, uint64_t pid, bool quiet, int output, struct debug_target **out);
+/* name: the trace, NULL: the latest. pid NULL: its first process. false after a message. */
+bool serve_begin(const char *name, const char *pid, bool quiet, int output, struct debug_target **out);
 
 #endif

@@ -1,16 +1,12 @@
 /* Reading recordings. Contract: trace.h. */
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "cli/message.h"
 #include "cli/trace.h"
+#include "trace/stream.h"
 #include "trace/tracedir.h"
-#include "vmm/cleanup.h"
 
 int trace_open(const char *name, char *path, size_t len)
 {
@@ -43,56 +39,12 @@ bool trace_manifest(int dir, const char *path, struct manifest *m)
 	return false;
 }
 
-static int compare_pids(const void *a, const void *b)
+int trace_open_stream(int dir, int number, struct stream_reader **r)
 {
-	int x = *(const int *)a, y = *(const int *)b;
+	char name[32], ring[32];
 
-	return (x > y) - (x < y);
-}
-
-/* The number in "events.123", or 0. */
-static int stream_pid(const char *name)
-{
-	char *end;
-	long pid;
-
-	if (strncmp(name, "events.", 7) || name[7] < '1' || name[7] > '9')
-		return 0;
-	errno = 0;
-	pid = strtol(name + 7, &end, 10);
-	return errno || *end || pid > INT_MAX ? 0 : (int)pid;
-}
-
-int *trace_pids(int dir, const char *path, size_t *n)
-{
-	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	cleanup_closedir DIR *d = fd < 0 ? NULL : fdopendir(fd);
-	size_t room = 16;
-	int *pids = d ? calloc(room, sizeof(*pids)) : NULL;
-	struct dirent *e;
-
-	*n = 0;
-	if (!pids) {
-		message_error("%s: %s", path, strerror(errno));
-		if (fd >= 0 && !d)
-			close(fd);
-		return NULL;
-	}
-	while ((e = readdir(d))) {
-		int pid = stream_pid(e->d_name);
-		int *more;
-
-		if (!pid)
-			continue;
-		more = *n == room ? reallocarray(pids, room *= 2, sizeof(*pids)) : pids;
-		if (!more) {
-			message_error("out of memory");
-			free(pids);
-			return NULL;
-		}
-		pids = more;
-		pids[(*n)++] = pid;
-	}
-	qsort(pids, *n, sizeof(*pids), compare_pids);
-	return pids;
+	snprintf(name, sizeof(name), TRACE_STREAM_NAME, number);
+	snprintf(ring, sizeof(ring), TRACE_RING_NAME, number);
+	*r = NULL;
+	return stream_reader_open(dir, name, ring, r);
 }

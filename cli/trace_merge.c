@@ -12,11 +12,10 @@
 #include "cli/message.h"
 #include "cli/trace.h"
 #include "trace/stream.h"
-#include "trace/tracedir.h"
 #include "vmm/cleanup.h"
 
 struct source {
-	int pid;
+	const struct trace_proc *proc;
 	uint64_t first_ns;        /* of the first event wanted */
 	struct stream_reader *r;  /* NULL: not open */
 	struct event ev;          /* the next one, when open */
@@ -34,17 +33,17 @@ struct merge {
 };
 
 /* How reading ended: a cut recording is good up to there, a damaged one is a failure. */
-static bool report_end(const char *path, int pid, int rc, const struct stream_reader *r)
+static bool report_end(const char *path, const char *name, int rc, const struct stream_reader *r)
 {
 	const char *what = stream_reader_error(r);
 
 	if (!rc)
 		return true;
 	if (rc == -ENODATA) {
-		message("%s: process %d: %s", path, pid, what ? what : "the recording was cut short");
+		message("%s: process %s: %s", path, name, what ? what : "the recording was cut short");
 		return true;
 	}
-	message_error("%s: process %d: %s", path, pid, what ? what : strerror(-rc));
+	message_error("%s: process %s: %s", path, name, what ? what : strerror(-rc));
 	message_hint(rc == -EPROTO ? "it was made by a newer sandrec: use that one" :
 				     "the trace is damaged from there on; record the program again");
 	return false;
@@ -52,7 +51,7 @@ static bool report_end(const char *path, int pid, int rc, const struct stream_re
 
 static void shut(struct merge *m, struct source *s, int rc)
 {
-	if (!report_end(m->path, s->pid, rc, s->r))
+	if (!report_end(m->path, s->proc->name, rc, s->r))
 		m->failed = true;
 	stream_reader_close(s->r);
 	s->r = NULL;
@@ -74,14 +73,10 @@ static bool advance(struct merge *m, struct source *s)
 
 static bool open_source(struct merge *m, struct source *s)
 {
-	char name[32], ring[32];
-	int rc;
+	int rc = trace_open_stream(m->dir, s->proc->number, &s->r);
 
-	snprintf(name, sizeof(name), TRACE_STREAM_NAME, s->pid);
-	snprintf(ring, sizeof(ring), TRACE_RING_NAME, s->pid);
-	rc = stream_reader_open(m->dir, name, ring, &s->r);
 	if (!s->r) {
-		message_error("%s/%s: %s", m->path, name, strerror(-rc));
+		message_error("%s: process %s: %s", m->path, s->proc->name, strerror(-rc));
 		m->failed = true;
 		return false;
 	}
@@ -99,7 +94,7 @@ static int compare_first(const void *a, const void *b)
 
 	if (x->first_ns != y->first_ns)
 		return x->first_ns < y->first_ns ? -1 : 1;
-	return (x->pid > y->pid) - (x->pid < y->pid);
+	return (x->proc->number > y->proc->number) - (x->proc->number < y->proc->number);
 }
 
 /* Finds out when each process comes in. One that holds nothing wanted is reported, if it has to be, and left out. */
@@ -110,7 +105,7 @@ static void look_ahead(struct merge *m)
 	for (size_t i = 0; i < m->n; i++) {
 		struct source s = m->src[i];
 
-		if (m->f->pid && s.pid != m->f->pid)
+		if (m->f->number && s.proc->number != m->f->number)
 			continue;
 		if (!open_source(m, &s))
 			continue;
@@ -176,7 +171,7 @@ static void merge(struct merge *m, trace_fn *fn, void *arg)
 		if (!lasts)
 			break;
 		if (read_memory(s->r, &mem)) {
-			more = fn(arg, s->pid, &s->ev, &mem);
+			more = fn(arg, s->proc, &s->ev, &mem);
 			lasts = advance(m, s);
 		} else {
 			shut(m, s, stream_end(s->r) ? stream_end(s->r) : -EBADMSG);
@@ -201,35 +196,24 @@ static void raise_limit(void)
 	}
 }
 
-static bool is_there(const int *pids, size_t n, int pid)
+bool trace_each_event(int dir, const char *path, const struct trace_procs *ps, const struct trace_filter *f, trace_fn *fn,
+		      void *arg)
 {
-	for (size_t i = 0; i < n; i++)
-		if (pids[i] == pid)
-			return true;
-	return !pid && n;
-}
+	cleanup_free struct source *src = calloc(ps->n + 1, sizeof(*src));
+	cleanup_free struct source **active = calloc(ps->n + 1, sizeof(struct source *));
+	struct merge m = { .dir = dir, .path = path, .f = f, .src = src, .active = active };
 
-bool trace_each_event(int dir, const char *path, const struct trace_filter *f, trace_fn *fn, void *arg)
-{
-	size_t n;
-	cleanup_free int *pids = trace_pids(dir, path, &n);
-	cleanup_free struct source *src = calloc(n + 1, sizeof(*src));
-	cleanup_free struct source **active = calloc(n + 1, sizeof(struct source *));
-	struct merge m = { .dir = dir, .path = path, .f = f, .src = src, .n = n, .active = active };
-
-	if (!pids)
-		return false;
-	if (!is_there(pids, n, f->pid)) {
-		message_error(f->pid ? "%s holds no process %d" : "%s holds no events", path, f->pid);
-		message_hint("`sandrec ps %s` lists its processes", path);
-		return false;
-	}
 	if (!src || !active) {
 		message_error("out of memory");
 		return false;
 	}
-	for (size_t i = 0; i < n; i++)
-		src[i].pid = pids[i];
+	for (size_t i = 0; i < ps->n; i++)
+		if (ps->p[i].has_stream)
+			src[m.n++].proc = &ps->p[i];
+	if (!m.n) {
+		message_error("%s holds no events", path);
+		return false;
+	}
 	raise_limit();
 	look_ahead(&m);
 	merge(&m, fn, arg);

@@ -1,210 +1,207 @@
 /* Following a process tree. Contract: collector.h. */
 #include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "record/collector.h"
+#include "record/control.h"
+#include "record/follower.h"
 #include "trace/ring.h"
-#include "trace/stream.h"
 #include "trace/tracedir.h"
 #include "vmm/cleanup.h"
 
-#define DRAIN_MS 500
-#define DEAD_MS 10 /* between the last record and the end of its process */
-
-struct follower {
-	struct collector *c;
-	struct follower *next;
-	pthread_t thread;
-	pid_t pid, parent;
-	char comm[16];
-	struct ring *ring;
-	struct stream_writer *out;
-	int pidfd;                 /* -1: gone already */
-	bool has_status;
-	int status, error;
-	uint64_t events;
-};
+#define FIRST_RING (8u << 20)
+#define CHILD_RING (1u << 20) /* most processes are short */
+#define RINGS_AHEAD 3         /* rings that wait to be taken: one exists long before its process needs it */
 
 struct collector {
 	int dir, control;
 	pthread_t listener;
-	pthread_mutex_t lock;      /* the list, and what the listener writes into followers */
-	struct follower *first, **last;
+	struct follower *first, **last; /* all this is the listener's, and the caller's when it is not running */
+	struct follower **by_number;
+	int room;                  /* of that */
+	int made;                  /* rings, which is the highest number */
+	int born;                  /* of their processes */
+	int error;                 /* the first process that could not be recorded */
+	struct files_store *files; /* NULL until it is needed */
 	struct manifest_proc *procs;
 };
 
-static bool is_dead(const struct follower *f, int timeout_ms)
+static struct follower *find(const struct collector *c, int number)
 {
-	struct pollfd p = { .fd = f->pidfd, .events = POLLIN };
-
-	return f->pidfd < 0 || poll(&p, 1, timeout_ms) > 0;
+	return number > 0 && number < c->room ? c->by_number[number] : NULL;
 }
 
-/* Everything that is published goes to the stream; false when the disk takes no more. */
-static bool drain(struct follower *f, size_t at_least)
+static int make_room(struct collector *c, int number)
 {
-	const void *bytes;
-	size_t n;
+	int room = 2 * number + 64;
+	struct follower **more;
 
-	while ((n = ring_peek(f->ring, &bytes)) >= at_least && n) {
-		f->error = stream_write(f->out, bytes, n);
-		if (f->error) {
-			/* What is in the ring stays there, and is read from its file. */
-			ring_stop(f->ring);
-			return false;
-		}
-		ring_consume(f->ring, n);
-	}
-	return true;
-}
-
-static void *follow(void *arg)
-{
-	struct follower *f = arg;
-	char name[64];
-	bool dead = false;
-
-	while (!dead) {
-		if (!ring_wait(f->ring, DRAIN_MS, STREAM_FRAME_SIZE))
-			dead = is_dead(f, DEAD_MS);
-		if (!drain(f, dead ? 1 : STREAM_FRAME_SIZE))
-			break;
-	}
-	f->events = stream_written_events(f->out);
-	if (!f->error && ring_stopped(f->ring))
-		f->error = -ENOSPC;
-	if (!f->error) {
-		f->error = stream_writer_close(f->out);
-		snprintf(name, sizeof(name), TRACE_RING_NAME, f->pid);
-		unlinkat(f->c->dir, name, 0);
-	} else {
-		stream_writer_close(f->out);
-	}
-	ring_close(f->ring);
-	if (f->pidfd >= 0)
-		close(f->pidfd);
-	return NULL;
-}
-
-static int open_follower(struct follower *f)
-{
-	char name[64];
-	int rc;
-
-	snprintf(name, sizeof(name), TRACE_RING_NAME, f->pid);
-	rc = ring_open_at(f->c->dir, name, &f->ring);
-	if (rc < 0)
-		return rc;
-	snprintf(name, sizeof(name), TRACE_STREAM_NAME, f->pid);
-	rc = stream_writer_open(f->c->dir, name, &f->out);
-	if (rc < 0) {
-		ring_stop(f->ring);
-		ring_close(f->ring);
-		return rc;
-	}
-	f->pidfd = (int)syscall(SYS_pidfd_open, f->pid, 0);
+	if (number < c->room)
+		return 0;
+	more = reallocarray(c->by_number, (size_t)room, sizeof(struct follower *));
+	if (!more)
+		return -ENOMEM;
+	memset(more + c->room, 0, (size_t)(room - c->room) * sizeof(struct follower *));
+	c->by_number = more;
+	c->room = room;
 	return 0;
 }
 
-int collector_follow(struct collector *c, pid_t pid, pid_t parent, const char *comm)
+static int add_follower(struct collector *c, int number, int parent, pid_t pid, const char *comm)
 {
 	struct follower *f = calloc(1, sizeof(*f));
-	int rc;
+	int rc = make_room(c, number);
 
-	if (!f)
+	if (!f || rc < 0) {
+		free(f);
 		return -ENOMEM;
-	f->c = c;
-	f->pid = pid;
+	}
+	f->dir = c->dir;
+	f->number = number;
 	f->parent = parent;
+	f->pid = pid;
 	snprintf(f->comm, sizeof(f->comm), "%s", comm);
-	rc = open_follower(f);
-	if (rc == 0)
-		rc = -pthread_create(&f->thread, NULL, follow, f);
+	rc = follower_start(f);
 	if (rc < 0) {
 		free(f);
 		return rc;
 	}
-	pthread_mutex_lock(&c->lock);
+	c->by_number[number] = f;
 	*c->last = f;
 	c->last = &f->next;
-	pthread_mutex_unlock(&c->lock);
+	c->born++;
 	return 0;
 }
 
-/* The last process of that number: numbers come again in a long recording. */
-static struct follower *find(struct collector *c, pid_t pid)
+static void failed(struct collector *c, int rc)
 {
-	struct follower *found = NULL;
-
-	for (struct follower *f = c->first; f; f = f->next)
-		if (f->pid == pid)
-			found = f;
-	return found;
+	if (rc < 0 && !c->error)
+		c->error = rc;
 }
 
-static void note(struct collector *c, const struct control_message *m)
+/* One more ring for whoever takes it, or why there is none: that process goes on unrecorded. */
+static int offer_ring(struct collector *c, bool wanted)
 {
-	struct follower *f;
+	struct control_ring r = { .number = c->made + 1 };
+	char name[64];
 
-	pthread_mutex_lock(&c->lock);
-	f = find(c, m->pid);
-	if (f && m->type == CONTROL_PROGRAM)
-		memcpy(f->comm, m->comm, sizeof(f->comm));
-	if (f && m->type == CONTROL_ENDED) {
-		f->status = m->status;
-		f->has_status = true;
+	snprintf(name, sizeof(name), TRACE_RING_NAME, r.number);
+	cleanup_close int fd = ring_make_at(c->dir, name, CHILD_RING);
+
+	if (fd >= 0)
+		c->made++;
+	else if (!wanted)
+		return fd;
+	else
+		failed(c, r.error = fd);
+	return control_send(c->control, &r, sizeof(r), &fd, fd >= 0);
+}
+
+/* Fails on a full disk, which is an error only when one is wanted, or when no guest is left. */
+static void keep_ahead(struct collector *c)
+{
+	while (c->made - c->born < RINGS_AHEAD && offer_ring(c, false) == 0)
+		;
+}
+
+static void born(struct collector *c, const struct control_message *m, pid_t pid)
+{
+	int rc = add_follower(c, m->number, m->parent, pid, m->comm);
+
+	if (rc < 0)
+		fprintf(stderr, "sandrec: process %d is not recorded: %s\n", pid, strerror(-rc));
+	failed(c, rc);
+	keep_ahead(c);
+}
+
+static void store(struct collector *c, const int fds[CONTROL_FDS])
+{
+	struct control_stored s = { 0 };
+
+	if (!c->files)
+		s.error = files_open(c->dir, NULL, &c->files);
+	if (!s.error)
+		s.error = files_add(c->files, fds[0], &s.ref);
+	control_send(fds[1], &s, sizeof(s), NULL, 0);
+}
+
+static void take(struct collector *c, struct control_message *m, const int fds[CONTROL_FDS], pid_t pid)
+{
+	struct follower *f = find(c, m->number);
+
+	m->comm[sizeof(m->comm) - 1] = '\0';
+	switch (m->type) {
+	case CONTROL_WANT:
+		offer_ring(c, true);
+		break;
+	case CONTROL_BORN:
+		born(c, m, pid);
+		break;
+	case CONTROL_PROGRAM:
+		if (f)
+			memcpy(f->comm, m->comm, sizeof(f->comm));
+		break;
+	case CONTROL_ENDED:
+		if (f)
+			follower_ended(f, m->status);
+		break;
+	case CONTROL_STORE:
+		store(c, fds);
+		break;
 	}
-	pthread_mutex_unlock(&c->lock);
 }
 
 static void *listen_control(void *arg)
 {
 	struct collector *c = arg;
 	struct control_message m;
-	ssize_t n;
+	int fds[CONTROL_FDS], rc;
+	pid_t pid;
 
-	while ((n = read(c->control, &m, sizeof(m))) > 0 || (n < 0 && errno == EINTR)) {
-		if (n != sizeof(m))
-			continue;
-		m.comm[sizeof(m.comm) - 1] = '\0';
-		if (m.type != CONTROL_BORN) {
-			note(c, &m);
-			continue;
-		}
-		int rc = collector_follow(c, m.pid, m.parent, m.comm);
-
-		if (rc < 0)
-			fprintf(stderr, "sandrec: process %d is not recorded: %s\n", m.pid, strerror(-rc));
+	while ((rc = control_receive(c->control, &m, sizeof(m), fds, &pid)) > 0 || rc == -EBADMSG) {
+		if (rc > 0)
+			take(c, &m, fds, pid);
+		for (unsigned i = 0; i < CONTROL_FDS; i++)
+			if (fds[i] >= 0)
+				close(fds[i]);
 	}
+	failed(c, rc);
 	return NULL;
 }
 
-int collector_create(int dir, struct collector **out, int *control)
+int collector_create(int dir, struct collector **out, int *control, int *ring)
 {
 	struct collector *c = calloc(1, sizeof(*c));
-	int pipefd[2];
+	char name[64];
+	int rc;
 
 	if (!c)
 		return -ENOMEM;
-	if (pipe2(pipefd, O_CLOEXEC) < 0) {
-		free(c);
-		return -errno;
-	}
 	c->dir = dir;
 	c->last = &c->first;
-	c->control = pipefd[0];
-	pthread_mutex_init(&c->lock, NULL);
-	*control = pipefd[1];
+	c->made = 1;
+	snprintf(name, sizeof(name), TRACE_RING_NAME, c->made);
+	*ring = rc = ring_make_at(dir, name, FIRST_RING);
+	if (rc >= 0)
+		rc = control_create(&c->control, control);
+	if (rc < 0) {
+		if (*ring >= 0)
+			close(*ring);
+		free(c);
+		return rc;
+	}
 	*out = c;
 	return 0;
+}
+
+int collector_follow_first(struct collector *c, pid_t pid, const char *comm)
+{
+	return add_follower(c, 1, 0, pid, comm);
 }
 
 int collector_start(struct collector *c)
@@ -217,35 +214,57 @@ void collector_leave(struct collector *c)
 	close(c->control);
 }
 
-static void describe(const struct follower *f, struct manifest_proc *p)
+static void describe(const struct collector *c, const struct follower *f, struct manifest_proc *p)
 {
+	const struct follower *parent = find(c, f->parent);
+
 	*p = (struct manifest_proc){
+		.number = f->number,
+		.parent = f->parent,
 		.pid = f->pid,
-		.ppid = f->parent,
+		.ppid = parent ? parent->pid : getpid(),
 		.comm = (char *)f->comm,
 		.ended = true,
-		.status = f->has_status ? f->status : SIGKILL, /* nothing else ends a process unseen */
+		.status = f->ended ? f->status : SIGKILL, /* nothing else ends a process unseen */
 		.events = f->events,
 	};
 }
 
+/* Rings of processes that never were. */
+static void remove_unused(const struct collector *c, const bool *used)
+{
+	char name[64];
+
+	for (int i = 1; i <= c->made; i++) {
+		snprintf(name, sizeof(name), TRACE_RING_NAME, i);
+		if (!used[i])
+			unlinkat(c->dir, name, 0);
+	}
+}
+
 int collector_finish(struct collector *c, struct manifest *m)
 {
-	int error = 0;
+	cleanup_free bool *used = NULL;
+	int error;
 	size_t n = 0;
 
 	pthread_join(c->listener, NULL);
+	error = c->error;
 	for (struct follower *f = c->first; f; f = f->next, n++) {
-		pthread_join(f->thread, NULL);
+		follower_join(f);
 		if (f->error && !error)
 			error = f->error;
 	}
+	used = calloc((size_t)c->made + 1, sizeof(*used));
 	c->procs = calloc(n + 1, sizeof(*c->procs));
-	if (!c->procs)
+	if (!c->procs || !used)
 		return -ENOMEM;
 	n = 0;
-	for (struct follower *f = c->first; f; f = f->next)
-		describe(f, &c->procs[n++]);
+	for (struct follower *f = c->first; f; f = f->next) {
+		used[f->number] = true;
+		describe(c, f, &c->procs[n++]);
+	}
+	remove_unused(c, used);
 	m->procs = c->procs;
 	m->nprocs = n;
 	return error;
@@ -259,6 +278,8 @@ void collector_destroy(struct collector *c)
 		c->first = f->next;
 		free(f);
 	}
+	files_close(c->files);
+	free(c->by_number);
 	close(c->control);
 	free(c->procs);
 	free(c);

@@ -1,6 +1,7 @@
 /*
  * The supervisor's side of a process tree: one follower thread per guest process empties its ring into its stream, and
- * one thread listens to the control pipe, on which guest processes announce themselves, their programs and their end.
+ * one thread listens to them: they announce themselves, their programs and their end, take the rings of their children and
+ * have files stored that they cannot store themselves (control.h).
  */
 #ifndef SANDREC_COLLECTOR_H
 #define SANDREC_COLLECTOR_H
@@ -9,29 +10,23 @@
 
 #include "trace/manifest.h"
 
-enum control_type { CONTROL_BORN = 1, CONTROL_PROGRAM, CONTROL_ENDED };
-
-struct control_message { /* one write(2), smaller than PIPE_BUF: whole or not at all */
-	int32_t type, pid, parent, status;
-	char comm[16];
-};
-
 struct collector;
 
 /*
- * dir: the trace directory, the caller's. control: the write end for guest processes (close-on-exec). The first guest
- * process is forked between these two: libc's threads take signals (32, 33) for themselves, and the guest is to inherit
- * the dispositions that sandrec was started with. It calls collector_leave().
+ * dir: the trace directory, the caller's. control: the guest processes' end (close-on-exec). ring: the ring of the first
+ * guest process, whose number is 1. That process is forked between this and collector_start(): libc's threads take signals
+ * (32, 33) for themselves, and the guest is to inherit the dispositions that sandrec was started with. It calls
+ * collector_leave(). Both descriptors are the caller's.
  */
-int collector_create(int dir, struct collector **out, int *control);
+int collector_create(int dir, struct collector **out, int *control, int *ring);
 int collector_start(struct collector *c);
 void collector_leave(struct collector *c);
 
-/* Follows a process whose ring exists (ring.PID). The first one is the program that was started. */
-int collector_follow(struct collector *c, pid_t pid, pid_t parent, const char *comm);
+/* Follows the first process. */
+int collector_follow_first(struct collector *c, pid_t pid, const char *comm);
 
 /*
- * Waits until every process is gone (all write ends of the control pipe are closed) and everything is on disk. Fills m's
+ * Waits until every process is gone (the guests' end of the connection is closed) and everything is on disk. Fills m's
  * processes (the collector's, valid until collector_destroy). Returns 0, or why recording was cut: a negative errno.
  */
 int collector_finish(struct collector *c, struct manifest *m);

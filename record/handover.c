@@ -5,12 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/sendfile.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "record/handover.h"
 #include "syscall-emu/seccomp.h"
 #include "vmm/cleanup.h"
+#include "vmm/proc_self.h"
 #include "vmm/notsc.h"
 
 #define HANDOVER_MAX (16u << 20)
@@ -23,11 +25,26 @@ int handover_prepare(void)
 
 	if (self_fd >= 0)
 		return 0;
-	fd = open("/proc/self/exe", O_PATH | O_CLOEXEC);
+	fd = proc_self_open("exe", O_RDONLY);
 	if (fd < 0)
-		return -errno;
+		return fd;
 	self_fd = fd_hide(fd);
 	return self_fd < 0 ? self_fd : 0;
+}
+
+int handover_inherit(struct handover *h)
+{
+	int rc, root;
+
+	proc_self_inherit(h->proc_fd);
+	rc = fd_hide_init();
+	if (rc < 0)
+		return rc;
+	root = h->proc_fd < 0 ? -1 : fd_hide(h->proc_fd);
+	self_fd = fd_hide(h->self_fd);
+	h->kvm.fd = fd_hide(h->kvm.fd);
+	proc_self_inherit(root);
+	return self_fd < 0 ? self_fd : h->kvm.fd < 0 ? h->kvm.fd : 0;
 }
 
 static int write_all(int fd, const void *bytes, size_t len)
@@ -81,35 +98,88 @@ static void inherit(int fd)
 		fcntl(fd, F_SETFD, 0);
 }
 
-int handover_exec(struct handover *h, const struct exec_request *q)
+static int make_hidden(const char *name)
 {
-	int made = memfd_create("sandrec-handover", 0), fd, rc;
-	char number[16], *argv[] = { (char *)"sandrec", (char *)HANDOVER_WORD, number, NULL }, *envp[] = { NULL };
+	int made = memfd_create(name, 0), fd;
 
-	if (h->filters_rc < 0)
-		return h->filters_rc;
 	if (made < 0)
 		return -errno;
 	fd = fd_hide(made);
-	if (fd < 0) {
+	if (fd < 0)
 		close(made);
-		return fd;
+	return fd;
+}
+
+/* A binary that this user may not execute (or this sandbox), from memory. */
+static int execute_copy(int self, char **argv, char **envp)
+{
+	int fd = make_hidden("sandrec");
+	off_t at = 0;
+	ssize_t n = fd < 0 ? fd : 1;
+
+	while (n > 0)
+		n = sendfile(fd, self, &at, 1 << 30);
+	if (n == 0) {
+		inherit(fd);
+		syscall(SYS_execveat, fd, "", argv, envp, AT_EMPTY_PATH);
 	}
-	h->program_fd = q ? q->fd : -1;
+	return fd < 0 ? fd : -errno;
+}
+
+static int execute(struct handover *h, int state)
+{
+	char number[16], *argv[] = { (char *)"sandrec", (char *)HANDOVER_WORD, number, NULL }, *envp[] = { NULL };
+
+	snprintf(number, sizeof(number), "%d", state);
+	notsc_end();
+	syscall(SYS_execveat, h->self_fd, "", argv, envp, AT_EMPTY_PATH);
+	return errno == EACCES || errno == EPERM ? execute_copy(h->self_fd, argv, envp) : -errno;
+}
+
+/* The program's limit on the size of files is not meant for this one. */
+static int write_unlimited(int fd, struct handover *h, const struct exec_request *q)
+{
+	struct rlimit limit, none = { RLIM_INFINITY, RLIM_INFINITY };
+	int rc;
+
+	getrlimit(RLIMIT_FSIZE, &limit);
+	if (limit.rlim_cur != RLIM_INFINITY && setrlimit(RLIMIT_FSIZE, &none) < 0) {
+		none.rlim_cur = none.rlim_max = limit.rlim_max;
+		setrlimit(RLIMIT_FSIZE, &none);
+	}
 	rc = write_state(fd, h, q);
+	if (limit.rlim_cur != RLIM_INFINITY)
+		setrlimit(RLIMIT_FSIZE, &limit);
+	return rc;
+}
+
+int handover_exec(struct handover *h, const struct exec_request *q)
+{
+	struct rlimit limit;
+	int fd, rc;
+
+	if (h->filters_rc < 0)
+		return h->filters_rc;
+	nofile_lift(&limit);
+	fd = make_hidden("sandrec-handover");
+	nofile_restore(&limit);
+	if (fd < 0)
+		return fd;
+	h->program_fd = q ? q->fd : -1;
+	h->self_fd = self_fd;
+	h->proc_fd = proc_self_root();
+	rc = write_unlimited(fd, h, q);
 	if (rc < 0) {
 		fd_hidden_close(fd);
 		return rc;
 	}
-	const int kept[] = { fd, h->kvm.fd, h->program_fd, h->dir_fd, h->control_fd, h->shared_fd, h->debug_fd,
+	const int kept[] = { fd, h->self_fd, h->proc_fd, h->kvm.fd, h->program_fd, h->dir_fd, h->control_fd, h->shared_fd, h->ring_fd,
+			     h->debug_fd,
 			     h->fds.saved[1], h->fds.saved[2] };
 
 	for (unsigned i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
 		inherit(kept[i]);
-	snprintf(number, sizeof(number), "%d", fd);
-	notsc_end();
-	syscall(SYS_execveat, self_fd, "", argv, envp, AT_EMPTY_PATH);
-	return -errno;
+	return execute(h, fd);
 }
 
 /* A copy of the last bytes, which lie behind at. */
@@ -168,7 +238,7 @@ void handover_fill(struct handover *h, const struct task *t)
 	memset(h, 0, sizeof(*h));
 	h->kvm = *p->kvm;
 	h->cpu = *vm_cpu(p->vm);
-	h->dir_fd = h->control_fd = h->shared_fd = h->debug_fd = h->program_fd = -1;
+	h->dir_fd = h->control_fd = h->shared_fd = h->ring_fd = h->debug_fd = h->program_fd = -1;
 	h->mask = t->mask;
 	h->self = process_self;
 	for (int sig = 1; sig <= 64; sig++)

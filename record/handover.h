@@ -19,10 +19,12 @@ struct handover {
 	struct kvm_host kvm;
 	struct cpu_table cpu;
 	struct fdtable_state fds;
+	int self_fd, proc_fd;      /* our own binary, /proc: neither may be in reach of the new image */
 	int program_fd;            /* the file to execute */
-	int dir_fd, control_fd, shared_fd; /* trace directory, collector.h, tree.h; -1 when there is none */
+	int dir_fd, control_fd, shared_fd, ring_fd; /* trace directory, control.h, tree.h, the process's ring; -1: none */
+	int number;                /* of the process in the recording */
 	int debug_fd;              /* replay/debuggee.h; -1 when there is none */
-	pid_t debug_pid;
+	int debug_number;          /* of the process that is debugged */
 	uint64_t mask, ignored;    /* the guest's signals */
 	struct process_self self;
 	uint64_t events;           /* in this process's stream so far */
@@ -40,8 +42,11 @@ int handover_exec(struct handover *h, const struct exec_request *q);
 /* In the new image: the state behind descriptor fd, with its strings in q. The descriptor is closed. */
 int handover_read(int fd, struct handover *h, struct exec_request *q);
 
-/* Remembers our own binary, so that it can be executed when /proc is out of reach. Once, at start. */
+/* Remembers our own binary, so that it can be executed when it is out of reach. Once, at start. */
 int handover_prepare(void);
+
+/* In the new image, first of all: takes over h's KVM and self descriptors and begins to hide descriptors. */
+int handover_inherit(struct handover *h);
 
 /* Fills what every session hands over: VM, CPU, descriptors, signals. */
 void handover_fill(struct handover *h, const struct task *t);

@@ -16,6 +16,7 @@
 #include "syscall-emu/fdtable.h"
 #include "syscall-emu/kernel_shared.h"
 #include "syscall-emu/signal_host.h"
+#include "vmm/proc_self.h"
 
 int live_tsc(struct session *s, struct task *t, bool rdtscp, uint64_t *tsc, uint32_t *aux)
 {
@@ -81,9 +82,7 @@ static int map_kernel(struct task *t, int fd, int prot, int flags, uint64_t offs
 int live_map_file(struct task *t, int fd, int prot, int flags, uint64_t offset, uint64_t len, struct map_source *src,
 		  struct file_map *m)
 {
-	char link[40];
 	struct stat st;
-	ssize_t n;
 
 	if (fd_is_ours(fd) || fstat(fd, &st) < 0)
 		return -EBADF;
@@ -93,9 +92,7 @@ int live_map_file(struct task *t, int fd, int prot, int flags, uint64_t offset, 
 		return map_kernel(t, fd, prot, flags, offset, len, src, m);
 	else
 		m->kind = (flags & MAP_TYPE) == MAP_PRIVATE ? FILE_MAP_PRIVATE : FILE_MAP_SHARED;
-	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-	n = readlink(link, m->path, sizeof(m->path) - 1);
-	m->path[n < 0 ? 0 : n] = '\0';
+	proc_self_name(fd, m->path, sizeof(m->path));
 	m->dev = st.st_dev;
 	m->ino = st.st_ino;
 	src->fd = fd;
@@ -139,8 +136,12 @@ int64_t live_exec(struct task *t, struct plan *p, struct exec_request *q, int *p
 	struct rlimit stack = { 0, 0 };
 	const struct rlimit *shown = limit_shown(t->proc->fds, RLIMIT_STACK);
 	char why[256] = "";
-	int rc = exec_collect(t, p, q);
+	struct rlimit files;
+	int rc;
 
+	nofile_lift(&files);
+	rc = exec_collect(t, p, q);
+	nofile_restore(&files);
 	if (rc < 0)
 		return rc;
 	if (t->seccomp.no_new_privs) /* from another thread: here is the last place to tell the kernel */
@@ -151,7 +152,9 @@ int64_t live_exec(struct task *t, struct plan *p, struct exec_request *q, int *p
 	x.envp = q->envp;
 	x.stack_limit = shown ? shown->rlim_cur : stack.rlim_cur;
 	*program_fd = q->fd;
+	nofile_lift(&files);
 	rc = loader_check(t, &x, why, sizeof(why));
+	nofile_restore(&files);
 	*program_fd = -1;
 	for (unsigned i = 0; i < EXEC_FILES_MAX; i++)
 		free(x.file[i].path);

@@ -1,5 +1,7 @@
 libsandrec_a_SOURCES += \
 	%D%/collector.c %D%/collector.h \
+	%D%/control.c %D%/control.h \
+	%D%/follower.c %D%/follower.h \
 	%D%/forward_signals.c %D%/forward_signals.h \
 	%D%/group.c %D%/group.h %D%/guest.c %D%/guest.h \
 	%D%/handover.c %D%/handover.h %D%/resume.c \

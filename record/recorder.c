@@ -8,9 +8,11 @@
 #include <string.h>
 #include <linux/magic.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/vfs.h>
+#include <unistd.h>
 
-#include "record/collector.h"
+#include "record/control.h"
 #include "record/group.h"
 #include "record/handover.h"
 #include "record/inputs.h"
@@ -24,11 +26,8 @@
 #include "syscall-emu/mm.h"
 #include "syscall-emu/process.h"
 #include "syscall-emu/signal_host.h"
-#include "trace/tracedir.h"
 #include "vmm/branches.h"
 #include "vmm/cleanup.h"
-
-#define CHILD_RING (1u << 20) /* most processes are short */
 
 struct recorder {
 	struct session base;
@@ -482,6 +481,30 @@ static bool shared_with_others(int fd, int prot, int flags, int kind)
 	return fstatfs(fd, &fs) == 0 && fs.f_type == TMPFS_MAGIC;
 }
 
+/*
+ * The trace keeps a copy. A process that may not write there (any more: it changed its user, restricted itself, limited the
+ * size of files) has the supervisor do it. When that is gone, so is the recording.
+ */
+static int keep_file(struct recorder *r, int fd, struct file_ref *ref)
+{
+	struct rlimit size;
+	int rc = -EACCES;
+
+	if (r->cut)
+		return 0;
+	if (r->link.files && getrlimit(RLIMIT_FSIZE, &size) == 0 && size.rlim_cur == RLIM_INFINITY)
+		rc = files_add(r->link.files, fd, ref);
+	if (rc < 0 && rc != -EINVAL && rc != -ENOSPC && rc != -EDQUOT)
+		rc = control_store(r->link.control, fd, ref);
+	if (rc == -ENOSPC || rc == -EDQUOT)
+		ring_stop(r->link.ring); /* the next event finds out; the program goes on */
+	else if (rc == -EPIPE)
+		r->cut = true;
+	else
+		return rc;
+	return 0;
+}
+
 static int recorder_map_file(struct session *s, struct task *t, struct plan *p, int fd, int prot, int flags,
 			     uint64_t offset, uint64_t len, struct map_source *src)
 {
@@ -494,13 +517,9 @@ static int recorder_map_file(struct session *s, struct task *t, struct plan *p, 
 		return rc;
 	if (shared_with_others(fd, prot, flags, m.kind))
 		recorder_shares(s, t);
-	if (m.kind != FILE_MAP_ZERO && m.kind != FILE_MAP_KERNEL && !r->cut) {
-		rc = files_add(r->link.files, fd, &m.ref);
-		if (rc == -ENOSPC || rc == -EDQUOT)
-			ring_stop(r->link.ring); /* the next event finds out; the program goes on */
-		else if (rc < 0)
-			return rc;
-	}
+	rc = m.kind == FILE_MAP_ZERO || m.kind == FILE_MAP_KERNEL ? 0 : keep_file(r, fd, &m.ref);
+	if (rc < 0)
+		return rc;
 	plan_set_annex(p, annex, file_map_encode(&m, annex));
 	return 0;
 }
@@ -513,7 +532,7 @@ static int recorder_image_file(struct session *s, struct exec_params *x, unsigne
 	fd = index || given < 0 ? live_image_file(path) : live_image_fd(fcntl(given, F_DUPFD_CLOEXEC, 3));
 	if (fd < 0)
 		return fd;
-	rc = files_add(r->link.files, fd, &x->file[index].ref);
+	rc = keep_file(r, fd, &x->file[index].ref);
 	if (rc < 0) {
 		close(fd);
 		return rc;
@@ -521,14 +540,13 @@ static int recorder_image_file(struct session *s, struct exec_params *x, unsigne
 	return fd;
 }
 
-static void tell(const struct recorder *r, int32_t type, const struct task *t, pid_t parent)
+static void tell(const struct recorder *r, int32_t type, const struct task *t, int parent)
 {
-	struct control_message m = { .type = type, .pid = t->proc->pid, .parent = parent, .status = t->wait_status };
+	struct control_message m = { .type = type, .number = r->link.number, .parent = parent, .status = t->wait_status };
 
 	snprintf(m.comm, sizeof(m.comm), "%s", t->proc->comm);
-	if (write(r->link.control, &m, sizeof(m)) < 0) {
-		/* The supervisor is gone: the ring's file keeps what there is. */
-	}
+	if (r->link.ring)
+		control_send(r->link.control, &m, sizeof(m), NULL, 0); /* an error: the ring's file keeps what there is */
 }
 
 static int recorder_exited(struct session *s, struct task *t)
@@ -545,7 +563,24 @@ struct birth {
 	struct recorder *parent, *made;
 	const struct fork_request *q;
 	pid_t parent_pid;
+	int number, ring_fd; /* the child's; <= 0: it cannot be recorded */
 };
+
+/* In the child: the ring it was given instead of its parent's. */
+static int change_ring(struct birth *b, struct recorder_links *link)
+{
+	if (!(b->q->flags & CLONE_VM) && link->ring)
+		ring_close(link->ring); /* our copy of the parent's */
+	if (link->ring_fd >= 0)
+		fd_hidden_close(link->ring_fd);
+	link->number = b->number;
+	link->ring = NULL;
+	link->ring_fd = -1;
+	if (b->number <= 0)
+		return 0;
+	link->ring_fd = b->ring_fd;
+	return recorder_open_ring(link);
+}
 
 /* In the child: its own ring, announced to the supervisor, begins with the registers it starts with. */
 static int child_ready(struct task *t, void *arg)
@@ -555,27 +590,22 @@ static int child_ready(struct task *t, void *arg)
 	struct fork_annex annex = {
 		.parent = b->parent_pid,
 		.pid = getpid(),
+		.parent_number = b->parent->link.number,
 		.child_tid = b->q->flags & CLONE_CHILD_SETTID ? b->q->child_tid : 0,
 	};
 	struct event ev = { .type = REC_FORK, .tid = annex.pid, .regs = *t->regs, .annex = &annex,
 			    .annex_len = sizeof(annex) };
-	char name[64];
-	int rc;
+	int rc = change_ring(b, &link);
 
 	t->proc->pid = t->tid = annex.pid;
-	snprintf(name, sizeof(name), TRACE_RING_NAME, annex.pid);
-	if (!(b->q->flags & CLONE_VM))
-		ring_close(link.ring); /* our copy of the parent's */
-	rc = ring_create_at(link.dir, name, CHILD_RING, &link.ring);
 	if (rc == 0)
 		rc = recorder_create(&link, &b->made);
 	if (rc < 0)
 		return rc;
-	b->made->cut = b->parent->cut;
 	/* In memory lent by the parent it runs in the parent's turn. */
 	t->proc->grouped &= !(b->q->flags & CLONE_VM);
 	t->proc->sess = &b->made->base;
-	tell(b->made, CONTROL_BORN, t, annex.parent);
+	tell(b->made, CONTROL_BORN, t, annex.parent_number);
 	log_event(b->made, &ev);
 	take_turn(b->made, t);
 	return 0;
@@ -583,15 +613,27 @@ static int child_ready(struct task *t, void *arg)
 
 static int64_t recorder_fork(struct session *s, struct task *t, struct plan *p, const struct fork_request *q)
 {
-	struct birth b = { .parent = recorder_of(s), .q = q, .parent_pid = t->proc->pid };
+	struct recorder *r = recorder_of(s);
+	struct birth b = { .parent = r, .q = q, .parent_pid = t->proc->pid };
 	int64_t pid;
+	int32_t number;
 
 	if (!(q->flags & CLONE_VM) && mm_shared_writable(t->proc->mm))
 		recorder_shares(s, t);
-	pid = clone_process(t, q, child_ready, &b);
 
-	(void)p;
-	if (pid && b.made) { /* a vfork child made it in our memory, and is gone to its own */
+	/* Taken before, so that our own event can say which one it is. */
+	b.number = r->cut ? 0 : control_take_ring(r->link.control, &b.ring_fd);
+	/* What it does in our memory has to be in a recording of ours, too. */
+	if (!r->cut && b.number <= 0 && q->flags & CLONE_VM)
+		ring_stop(r->link.ring);
+	pid = clone_process(t, q, child_ready, &b);
+	if (pid == 0)
+		return 0;
+	number = b.number > 0 ? b.number : 0;
+	if (number)
+		fd_hidden_close(b.ring_fd);
+	plan_set_annex(p, &number, sizeof(number));
+	if (b.made) { /* a vfork child made it in our memory, and is gone to its own */
 		ring_close(b.made->link.ring);
 		free(b.made);
 	}
@@ -613,7 +655,11 @@ static int64_t recorder_exec_call(struct session *s, struct task *t, struct plan
 	h.dir_fd = r->link.dir;
 	h.control_fd = r->link.control;
 	h.shared_fd = r->link.shared;
-	h.events = ring_events(r->link.ring);
+	h.number = r->link.number;
+	if (!r->cut) {
+		h.ring_fd = r->link.ring_fd;
+		h.events = ring_events(r->link.ring);
+	}
 	end_turn(r, t);
 	signal_host_requeue(t);
 	handover_exec(&h, q);
@@ -630,7 +676,8 @@ int recorder_exec(struct recorder *r, struct task *t, const struct exec_params *
 		return rc;
 	ev.annex = blob;
 	tell(r, CONTROL_PROGRAM, t, 0);
-	return ring_event(r->link.ring, &ev);
+	log_event(r, &ev);
+	return 0;
 }
 
 static const struct session_ops recorder_ops = {
@@ -661,6 +708,15 @@ static const struct session_ops recorder_ops = {
 	.exited = recorder_exited,
 };
 
+int recorder_open_ring(struct recorder_links *links)
+{
+	int rc = ring_open_fd(links->ring_fd, &links->ring);
+
+	if (rc == 0)
+		ring_watch(links->ring, links->control);
+	return rc;
+}
+
 int recorder_create(const struct recorder_links *links, struct recorder **out)
 {
 	struct recorder *r = calloc(1, sizeof(*r));
@@ -669,6 +725,7 @@ int recorder_create(const struct recorder_links *links, struct recorder **out)
 		return -ENOMEM;
 	r->base.ops = &recorder_ops;
 	r->link = *links;
+	r->cut = !links->ring;
 	*out = r;
 	return 0;
 }

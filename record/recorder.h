@@ -14,14 +14,19 @@ struct recorder;
 
 /* What a recorder needs from outside. All of it stays the caller's and must outlive the recorder. */
 struct recorder_links {
-	struct ring *ring;
-	struct files_store *files;
-	int dir;               /* the trace directory, hidden: children make their rings there */
+	int number;            /* of the process in this recording: control.h */
+	struct ring *ring;     /* NULL: it is not recorded */
+	int ring_fd;           /* the same, for the next program image; hidden, the recorder's; -1 */
+	struct files_store *files; /* NULL: they cannot be reached (any more) */
+	int dir;               /* the trace directory, hidden */
 	int control;           /* to the collector, hidden */
 	int shared;            /* the tree's memfd, hidden */
 	struct tree *tree;
 	int program_fd;        /* the program being loaded, opened before exec; -1 */
 };
+
+/* Makes links->ring from links->ring_fd. */
+int recorder_open_ring(struct recorder_links *links);
 
 int recorder_create(const struct recorder_links *links, struct recorder **out);
 struct session *recorder_session(struct recorder *r);

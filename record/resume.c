@@ -14,7 +14,7 @@
 #include "syscall-emu/seccomp.h"
 #include "syscall-emu/fdtable.h"
 #include "syscall-emu/signal_host.h"
-#include "trace/tracedir.h"
+#include "vmm/proc_self.h"
 
 /* Too late to return an error from execve: Linux ends such a program with SIGSEGV. */
 static _Noreturn void too_late(const struct exec_request *q, const char *why)
@@ -43,24 +43,25 @@ static int open_recorder(const struct handover *h, int program_fd, struct record
 		.dir = fd_hide(h->dir_fd),
 		.control = fd_hide(h->control_fd),
 		.shared = fd_hide(h->shared_fd),
+		.ring_fd = h->ring_fd < 0 ? -1 : fd_hide(h->ring_fd),
+		.number = h->number,
 		.program_fd = program_fd,
 	};
-	char name[64];
 	int rc;
 
-	if (link.dir < 0 || link.control < 0 || link.shared < 0)
+	if (link.dir < 0 || link.control < 0 || link.shared < 0 || (h->ring_fd >= 0 && link.ring_fd < 0))
 		return -EMFILE;
-	snprintf(name, sizeof(name), TRACE_RING_NAME, h->pid);
-	rc = ring_open_at(link.dir, name, &link.ring);
+	rc = tree_open(link.shared, &link.tree);
+	if (rc == 0 && link.ring_fd >= 0)
+		rc = recorder_open_ring(&link);
 	if (rc < 0)
 		return rc;
-	ring_resume(link.ring, h->events);
-	rc = tree_open(link.shared, &link.tree);
-	if (rc == 0)
-		rc = files_open(link.dir, fd_hide, &link.files);
-	if (rc == 0)
+	if (link.ring)
+		ring_resume(link.ring, h->events);
+	/* Not for a program that has lost the right to them. */
+	if (link.ring && files_open(link.dir, fd_hide, &link.files) == 0)
 		files_continue(link.files);
-	return rc < 0 ? rc : recorder_create(&link, out);
+	return recorder_create(&link, out);
 }
 
 static struct session *open_session(const struct handover *h, struct exec_request *q, struct recorder **rec)
@@ -82,12 +83,9 @@ static struct session *open_session(const struct handover *h, struct exec_reques
 static void keep_nameless(struct task *t, struct exec_request *q)
 {
 	struct process *p = t->proc;
-	char link[40], path[sizeof(p->exe)];
-	ssize_t n;
+	char path[sizeof(p->exe)];
 
-	snprintf(link, sizeof(link), "/proc/self/fd/%d", q->fd);
-	n = readlink(link, path, sizeof(path) - 1);
-	path[n < 0 ? 0 : n] = '\0';
+	proc_self_name(q->fd, path, sizeof(path));
 	if (p->fds->exe_fd >= 0 || strcmp(path, p->exe))
 		return;
 	p->fds->exe_fd = q->fd;
@@ -101,17 +99,16 @@ void handover_resume(struct handover *h, struct exec_request *q)
 	struct recorder *rec = NULL;
 	struct exec_params x;
 	struct session *s;
+	struct rlimit limit;
 	struct task *t;
 	int rc;
 
 	restore_signals(h);
 	process_self = h->self;
-	rc = fd_hide_init();
-	if (rc == 0)
-		rc = handover_prepare();
+	nofile_lift(&limit);
+	rc = handover_inherit(h);
 	if (rc < 0)
 		too_late(q, strerror(-rc));
-	h->kvm.fd = fd_hide(h->kvm.fd);
 	q->fd = fd_hide_program(q->fd);
 	s = open_session(h, q, &rec);
 	rc = guest_start(s, &run, &h->kvm, &h->cpu, &x, &t, &res);
@@ -126,6 +123,7 @@ void handover_resume(struct handover *h, struct exec_request *q)
 	keep_nameless(t, q);
 	exec_params_free(&x);
 	exec_request_free(q);
+	nofile_restore(&limit);
 	rc = task_loop(t);
 	_exit(rc < 0 ? 70 : 0); /* the session's exited() ends the process before that */
 }

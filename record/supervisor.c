@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -24,8 +25,6 @@
 #include "vmm/cleanup.h"
 #include "vmm/pmu_proof.h"
 
-#define RING_SIZE (8u << 20)
-
 /* What the guest process says once, when its program is about to run or could not be started. */
 struct start_report {
 	int32_t failed; /* negative errno, 0 = started */
@@ -39,10 +38,9 @@ struct supervisor {
 	struct manifest m;
 	struct manifest_proc proc;  /* what the first manifest says */
 	struct collector *followers;
-	struct ring *ring;          /* of the first process, as made here */
 	struct tree *tree;
 	bool pmu;                   /* execution points are counted by the branch clock */
-	int dir, control, shared;
+	int dir, control, shared, ring;
 };
 
 static void run_schedule(const struct run_request *q)
@@ -62,7 +60,7 @@ static _Noreturn void guest_process(const struct run_request *q, const struct kv
 	struct recorder *rec = NULL;
 	struct exec_params x = { 0 };
 	struct task *t = NULL;
-	char name[64], c;
+	char c;
 	int rc;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -75,10 +73,10 @@ static _Noreturn void guest_process(const struct run_request *q, const struct kv
 	kvm.fd = fd_hide(kvm.fd);
 	link->dir = fd_hide(link->dir);
 	link->control = fd_hide(link->control);
-	snprintf(name, sizeof(name), TRACE_RING_NAME, getpid());
+	link->ring_fd = fd_hide(link->ring_fd);
 	rc = handover_prepare();
 	if (rc == 0)
-		rc = ring_open_at(link->dir, name, &link->ring);
+		rc = recorder_open_ring(link);
 	if (rc == 0)
 		rc = files_open(link->dir, fd_hide, &link->files);
 	if (rc == 0)
@@ -125,23 +123,19 @@ static void fill_manifest(struct supervisor *s, pid_t pid)
 	m->argv = s->q->argv;
 	m->envp = s->q->envp;
 	clock_gettime(CLOCK_REALTIME, &m->start);
-	s->proc = (struct manifest_proc){ .pid = pid, .ppid = getpid(), .comm = strdup(name ? name + 1 : s->q->program) };
+	s->proc = (struct manifest_proc){ .number = 1, .pid = pid, .ppid = getpid(), .comm = strdup(name ? name + 1 : s->q->program) };
 	m->procs = &s->proc;
 	m->nprocs = 1;
 }
 
 static int open_trace_files(struct supervisor *s, pid_t pid)
 {
-	char name[64];
 	int rc;
 
-	snprintf(name, sizeof(name), TRACE_RING_NAME, pid);
-	rc = ring_create_at(s->dir, name, RING_SIZE, &s->ring);
 	fill_manifest(s, pid);
+	rc = collector_follow_first(s->followers, pid, s->proc.comm);
 	if (rc == 0)
 		rc = collector_start(s->followers);
-	if (rc == 0)
-		rc = collector_follow(s->followers, pid, getpid(), s->proc.comm);
 	if (rc == 0)
 		rc = manifest_write(s->dir, &s->m);
 	if (rc < 0)
@@ -174,6 +168,17 @@ static void wait_for(pid_t pid, int *status)
 		;
 }
 
+/* Every process takes two descriptors here; the guest has the limit that it would have had. */
+static void raise_limit(void)
+{
+	struct rlimit l;
+
+	if (getrlimit(RLIMIT_NOFILE, &l) == 0) {
+		l.rlim_cur = l.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &l);
+	}
+}
+
 static int supervise(struct supervisor *s, pid_t pid, int go, int report)
 {
 	struct start_report rep = { .failed = -EIO };
@@ -185,6 +190,7 @@ static int supervise(struct supervisor *s, pid_t pid, int go, int report)
 		wait_for(pid, &s->res->status);
 		return rc;
 	}
+	raise_limit();
 	forward_signals_start(pid);
 	close(go);
 	while ((n = read(report, &rep, sizeof(rep))) < 0 && errno == EINTR)
@@ -206,13 +212,15 @@ static int supervise(struct supervisor *s, pid_t pid, int go, int report)
 
 static int start(struct supervisor *s, const struct kvm_host *kvm)
 {
-	int go[2], report[2], rc = collector_create(s->dir, &s->followers, &s->control);
+	int go[2], report[2], rc = collector_create(s->dir, &s->followers, &s->control, &s->ring);
 	pid_t pid;
 
 	if (rc == 0)
 		rc = tree_create(&s->tree, &s->shared);
-	if (rc < 0)
+	if (rc < 0) {
+		snprintf(s->res->why, sizeof(s->res->why), "cannot write the trace: %s", strerror(-rc));
 		return rc;
+	}
 	if (pipe2(go, O_CLOEXEC) < 0 || pipe2(report, O_CLOEXEC) < 0)
 		return -errno;
 	fflush(NULL);
@@ -221,7 +229,8 @@ static int start(struct supervisor *s, const struct kvm_host *kvm)
 		return -errno;
 	if (pid == 0) {
 		struct recorder_links link = {
-			.dir = s->dir, .control = s->control, .shared = s->shared, .tree = s->tree, .program_fd = -1,
+			.number = 1, .ring_fd = s->ring, .dir = s->dir, .control = s->control, .shared = s->shared,
+			.tree = s->tree, .program_fd = -1,
 		};
 
 		close(go[1]);
@@ -231,6 +240,7 @@ static int start(struct supervisor *s, const struct kvm_host *kvm)
 	}
 	close(go[0]);
 	close(report[1]);
+	close(s->ring);
 	close(s->control); /* its end tells that every guest process is gone */
 	rc = supervise(s, pid, go[1], report[0]);
 	close(report[0]);

@@ -14,8 +14,8 @@
 
 /* Replay of one process alone: replay/only.h. */
 struct tree_only {
-	int32_t pid;      /* 0: all are replayed */
-	int32_t depth, way[TREE_DEPTH]; /* the process, its parent, ... but for the first process */
+	int32_t number;   /* of the process in the recording; 0: all are replayed */
+	int32_t depth, way[TREE_DEPTH]; /* it, its parent, ... but for the first process */
 	uint32_t ended;   /* what follows is valid */
 	int32_t status;   /* wait status; before it has ended, what to say when its recording does not know */
 	uint64_t events;

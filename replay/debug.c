@@ -465,7 +465,7 @@ static const struct debug_ops ops = {
 
 static _Noreturn void be_replayed(const struct replay_debug *d, int sock)
 {
-	const struct replay_request q = { .quiet_output = d->request.quiet_output, .only = d->pid, .debug = sock };
+	const struct replay_request q = { .quiet_output = d->request.quiet_output, .only = d->number, .debug = sock };
 	struct replay_result res = { 0 };
 	int rc;
 
@@ -504,7 +504,7 @@ static int begin(struct replay_debug *d)
 	return 0;
 }
 
-static int first_process(const struct debug_request *q, pid_t *first, char *why, size_t len)
+static int first_process(const struct debug_request *q, struct replay_debug *d, char *why, size_t len)
 {
 	static struct manifest m;
 	int rc = manifest_read(q->dirfd, &m, why, len);
@@ -515,7 +515,8 @@ static int first_process(const struct debug_request *q, pid_t *first, char *why,
 		snprintf(why, len, "the recording has no process");
 		return -EBADMSG;
 	}
-	*first = m.procs[0].pid;
+	d->number = m.procs[0].number;
+	d->pid = m.procs[0].pid;
 	return 0;
 }
 
@@ -530,10 +531,11 @@ int debug_start(const struct debug_request *q, struct debug_target **out, char *
 	d->request = *q;
 	snprintf(d->path, sizeof(d->path), "%s", q->path);
 	d->request.path = d->path;
+	d->number = q->number;
 	d->pid = q->pid;
 	d->now.sock = d->diversion.sock = -1;
 	d->interval_ms = FIRST_INTERVAL_MS;
-	rc = q->pid ? 0 : first_process(q, &d->pid, why, len);
+	rc = q->number ? 0 : first_process(q, d, why, len);
 	if (rc == 0)
 		rc = begin(d);
 	if (rc < 0) {

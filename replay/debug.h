@@ -16,7 +16,8 @@ struct replay_result;
 struct debug_request {
 	int dirfd;         /* the trace directory */
 	const char *path;  /* its name for messages */
-	int pid;           /* process to debug; 0: the first */
+	int number;        /* process to debug; 0: the first */
+	int pid;           /* what the debugger is to call it; 0: as the recording does */
 	bool quiet_output; /* do not repeat what the program wrote */
 	int output;        /* descriptor that its standard output goes to; -1: ours */
 	/* Called in the process that replays when it cannot begin. Ends it. */

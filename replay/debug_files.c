@@ -154,14 +154,15 @@ static void note_call(struct file_index *ix, struct names *nm, struct stream_rea
 	}
 }
 
-static int read_stream(struct file_index *ix, int dir, pid_t pid)
+/* Returns the number of the process that made it, or 0. */
+static int read_stream(struct file_index *ix, int dir, int number)
 {
 	struct names nm = { 0 };
 	struct stream_reader *r;
 	struct event ev;
 	char why[256];
-	int rc = replayer_open_stream(dir, pid, &r, why, sizeof(why));
-	pid_t parent = 0;
+	int rc = replayer_open_stream(dir, number, &r, why, sizeof(why));
+	int32_t parent = 0;
 
 	if (rc < 0)
 		return rc;
@@ -171,7 +172,7 @@ static int read_stream(struct file_index *ix, int dir, pid_t pid)
 		else if (ev.type == REC_SYSCALL)
 			note_call(ix, &nm, r, &ev);
 		else if (ev.type == REC_FORK && ev.annex_len == sizeof(struct fork_annex))
-			memcpy(&parent, (const char *)ev.annex + offsetof(struct fork_annex, parent), sizeof(int32_t));
+			memcpy(&parent, (const char *)ev.annex + offsetof(struct fork_annex, parent_number), sizeof(parent));
 	}
 	stream_reader_close(r);
 	forget(&nm);
@@ -181,19 +182,18 @@ static int read_stream(struct file_index *ix, int dir, pid_t pid)
 static struct file_index *make_index(const struct replay_debug *d)
 {
 	struct file_index *ix = calloc(1, sizeof(*ix));
-	pid_t pid = d->pid, line[64];
-	int n = 0;
+	int number = d->number, line[64], n = 0;
 
 	if (!ix || files_open(d->request.dirfd, NULL, &ix->store) < 0) {
 		files_index_free(ix);
 		return NULL;
 	}
 	/* What it has from its ancestors first, so that its own mappings count. */
-	while (pid > 0 && n < 64) {
+	while (number > 0 && n < 64) {
 		struct file_index scratch = { 0 };
 
-		line[n++] = pid;
-		pid = read_stream(&scratch, d->request.dirfd, pid);
+		line[n++] = number;
+		number = read_stream(&scratch, d->request.dirfd, number);
 		for (size_t i = 0; i < scratch.n; i++)
 			free(scratch.file[i].path);
 		free(scratch.file);

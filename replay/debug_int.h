@@ -27,6 +27,7 @@ struct copy {
 struct replay_debug {
 	struct debug_target base;
 	struct debug_request request;
+	int number;               /* of the process debugged */
 	pid_t pid, group;
 	struct peer now;       /* what the client sees */
 	struct peer diversion; /* or this, when it has changed something */

@@ -21,7 +21,7 @@ static struct stream_reader *open_stream(const struct replay_debug *d)
 	struct stream_reader *r = NULL;
 	char why[256];
 
-	return replayer_open_stream(d->request.dirfd, d->pid, &r, why, sizeof(why)) < 0 ? NULL : r;
+	return replayer_open_stream(d->request.dirfd, d->number, &r, why, sizeof(why)) < 0 ? NULL : r;
 }
 
 static uint64_t total(struct replay_debug *d)

@@ -10,22 +10,22 @@
 
 #define WATCH_FAULTS_MAX 2000 /* some tenths of a second */
 
-int debuggee_create(int sock, pid_t pid, struct debuggee **out)
+int debuggee_create(int sock, int number, struct debuggee **out)
 {
 	struct debuggee *d = calloc(1, sizeof(*d));
 
 	if (!d)
 		return -ENOMEM;
 	d->sock = sock;
-	d->pid = pid;
+	d->number = number;
 	d->place.exact = true;
 	*out = d;
 	return 0;
 }
 
-struct debuggee *debuggee_for(struct debuggee *d, const struct task *t)
+struct debuggee *debuggee_for(struct debuggee *d, int number)
 {
-	return d && t->proc->pid == d->pid ? d : NULL;
+	return d && number == d->number ? d : NULL;
 }
 
 int debuggee_socket(const struct debuggee *d)
@@ -33,9 +33,9 @@ int debuggee_socket(const struct debuggee *d)
 	return d->sock;
 }
 
-pid_t debuggee_pid(const struct debuggee *d)
+int debuggee_number(const struct debuggee *d)
 {
-	return d->pid;
+	return d->number;
 }
 
 void debuggee_executed(struct debuggee *d)

@@ -14,13 +14,13 @@
 
 struct debuggee;
 
-/* sock: to the debugger, owned from here on. pid: the process debugged; its ancestors are replayed undisturbed. */
-int debuggee_create(int sock, pid_t pid, struct debuggee **out);
+/* sock: to the debugger, owned from here on. number: the process debugged; its ancestors are replayed undisturbed. */
+int debuggee_create(int sock, int number, struct debuggee **out);
 
-/* d, when t is of the process debugged; NULL otherwise, and when d is NULL. */
-struct debuggee *debuggee_for(struct debuggee *d, const struct task *t);
+/* d, when this is the number of the process debugged; NULL otherwise, and when d is NULL. */
+struct debuggee *debuggee_for(struct debuggee *d, int number);
 int debuggee_socket(const struct debuggee *d);
-pid_t debuggee_pid(const struct debuggee *d);
+int debuggee_number(const struct debuggee *d);
 
 /*
  * Before user code runs: stands still as often as there is reason to. Then the session seeks its own next point if

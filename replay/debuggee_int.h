@@ -16,7 +16,7 @@
 
 struct debuggee {
 	int sock;
-	pid_t pid;
+	int number;
 	struct task *t;               /* the one that runs, or ran last */
 	bool begun;                   /* the debugger has heard of us */
 	bool executed;                /* a new image, which it has not */

@@ -8,16 +8,16 @@
 #include "replay/only.h"
 #include "replay/replayer.h"
 
-/* Who made pid: the first event of its stream says it. */
-static int parent_of(int dir, int pid, char *why, size_t len)
+/* Who made it: the first event of its stream says that. */
+static int parent_of(int dir, int number, char *why, size_t len)
 {
 	struct stream_reader *r;
 	struct fork_annex f = { 0 };
 	struct event ev;
-	int rc = replayer_open_stream(dir, pid, &r, why, len);
+	int rc = replayer_open_stream(dir, number, &r, why, len);
 
 	if (rc == -ENOENT) {
-		snprintf(why, len, "it holds no process %d", pid);
+		snprintf(why, len, "it holds no stream number %d", number);
 		return -ESRCH;
 	}
 	if (rc < 0)
@@ -26,42 +26,42 @@ static int parent_of(int dir, int pid, char *why, size_t len)
 	if (rc == 1 && ev.type == REC_FORK && ev.annex_len == sizeof(f))
 		memcpy(&f, ev.annex, sizeof(f));
 	stream_reader_close(r);
-	if (f.parent > 0)
-		return f.parent;
-	snprintf(why, len, "it does not say which process made process %d", pid);
+	if (f.parent_number > 0)
+		return f.parent_number;
+	snprintf(why, len, "it does not say which process made that of stream number %d", number);
 	return -EBADMSG;
 }
 
-int only_find(int dir, int first, int pid, struct tree_only *o, char *why, size_t len)
+int only_find(int dir, int number, struct tree_only *o, char *why, size_t len)
 {
-	o->pid = pid;
+	o->number = number;
 	o->depth = 0;
-	while (pid != first) {
+	while (number != 1) {
 		if (o->depth == TREE_DEPTH) {
-			snprintf(why, len, "process %d has more than %d ancestors", o->pid, TREE_DEPTH);
+			snprintf(why, len, "the process has more than %d ancestors", TREE_DEPTH);
 			return -ELOOP;
 		}
-		o->way[o->depth++] = pid;
-		pid = parent_of(dir, pid, why, len);
-		if (pid < 0)
-			return pid;
+		o->way[o->depth++] = number;
+		number = parent_of(dir, number, why, len);
+		if (number < 0)
+			return number;
 	}
 	return 0;
 }
 
-bool only_on_way(const struct tree *t, int pid)
+bool only_on_way(const struct tree *t, int number)
 {
 	for (int32_t i = 0; i < t->only.depth; i++)
-		if (t->only.way[i] == pid)
+		if (t->only.way[i] == number)
 			return true;
 	return false;
 }
 
-void only_note_end(struct tree *t, int pid, int status, uint64_t events, const char *cut)
+void only_note_end(struct tree *t, int number, int status, uint64_t events, const char *cut)
 {
 	struct tree_only *o = &t->only;
 
-	if (o->pid != pid)
+	if (o->number != number)
 		return;
 	/* A process that SIGKILL ends cannot log its end: in a whole recording that is how it ended. */
 	if (cut && !t->cut && WIFSIGNALED(o->status) && WTERMSIG(o->status) == SIGKILL)
@@ -77,10 +77,10 @@ int only_result(const struct tree *t, int rc, struct replay_result *res)
 {
 	const struct tree_only *o = &t->only;
 
-	if (rc < 0 || !o->pid)
+	if (rc < 0 || !o->number)
 		return rc;
 	if (!__atomic_load_n(&o->ended, __ATOMIC_ACQUIRE)) {
-		snprintf(res->why, sizeof(res->why), "the replay ended before process %d did", o->pid);
+		snprintf(res->why, sizeof(res->why), "the replay ended before the process did");
 		return -ESRCH;
 	}
 	res->status = o->status;

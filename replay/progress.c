@@ -38,13 +38,13 @@ static uint64_t now_ns(void)
 	return (uint64_t)t.tv_sec * 1000000000ULL + (uint64_t)t.tv_nsec;
 }
 
-static uint64_t count(int dir, int pid)
+static uint64_t count(int dir, int number)
 {
 	struct stream_reader *r;
 	char why[256];
 	uint64_t n;
 
-	if (replayer_open_stream(dir, pid, &r, why, sizeof(why)) < 0)
+	if (replayer_open_stream(dir, number, &r, why, sizeof(why)) < 0)
 		return 0;
 	n = stream_events(r);
 	stream_reader_close(r);

@@ -62,8 +62,8 @@ static int run_guest(struct replayer *r, const struct job *j, struct replay_resu
 		rc = replayer_started(r, t);
 	if (rc == 0)
 		rc = task_loop(t);
-	if (rc < 0 && proc && j->link.debug && proc->pid == debuggee_pid(j->link.debug))
-		debuggee_failed(j->link.debug);
+	if (rc < 0 && proc && replayer_debuggee(proc->sess))
+		debuggee_failed(replayer_debuggee(proc->sess));
 	res->status = rc == 0 ? proc->wait_status : 0;
 	/* The child of a fork comes back here too, with a session of its own, when that has failed. */
 	if (rc < 0 && proc && proc->sess != replayer_session(r)) {
@@ -78,7 +78,7 @@ static int run_stream(const struct job *j, struct replay_result *res)
 {
 	struct stream_reader *reader;
 	struct replayer *r;
-	int rc = replayer_open_stream(j->link.dir, j->link.pid, &reader, res->why, sizeof(res->why));
+	int rc = replayer_open_stream(j->link.dir, j->link.number, &reader, res->why, sizeof(res->why));
 
 	if (rc < 0)
 		return rc;
@@ -148,12 +148,12 @@ static int replay_process(const struct job *j, struct replay_result *res)
 	return tree_result(tree, rc, res);
 }
 
-static int find_only(int dir, const struct manifest *m, int pid, struct tree_only *o, struct replay_result *res)
+static int find_only(int dir, const struct manifest *m, int number, struct tree_only *o, struct replay_result *res)
 {
 	for (size_t i = 0; i < m->nprocs; i++)
-		if (m->procs[i].pid == pid && m->procs[i].ended)
+		if (m->procs[i].number == number && m->procs[i].ended)
 			o->status = m->procs[i].status;
-	return pid ? only_find(dir, m->procs[0].pid, pid, o, res->why, sizeof(res->why)) : 0;
+	return number ? only_find(dir, number, o, res->why, sizeof(res->why)) : 0;
 }
 
 static int replay_first(int dirfd, const struct manifest *m, const struct replay_request *q, struct kvm_host *kvm,
@@ -161,6 +161,7 @@ static int replay_first(int dirfd, const struct manifest *m, const struct replay
 {
 	struct job j = {
 		.link = {
+			.number = m->procs[0].number,
 			.pid = m->procs[0].pid,
 			.main_process = true,
 			.quiet_output = q->quiet_output,
@@ -186,7 +187,7 @@ static int replay_first(int dirfd, const struct manifest *m, const struct replay
 	if (q->debug)
 		rc = debuggee_create(q->debug, q->only, &j.link.debug);
 	else
-		progress_plan(j.link.dir, j.link.pid, j.link.tree);
+		progress_plan(j.link.dir, j.link.number, j.link.tree);
 	if (rc < 0)
 		return failed(res, rc, "cannot set up the replay");
 	/* Processes whose parent ends come to this one, which waits for all. */
@@ -220,9 +221,9 @@ int replay_run(int dirfd, const struct replay_request *q, struct replay_result *
 
 static int take_debugger(struct job *j, const struct handover *h)
 {
-	int sock = fd_hide(h->debug_fd), rc = sock < 0 ? sock : debuggee_create(sock, h->debug_pid, &j->link.debug);
+	int sock = fd_hide(h->debug_fd), rc = sock < 0 ? sock : debuggee_create(sock, h->debug_number, &j->link.debug);
 
-	if (rc == 0 && h->pid == h->debug_pid)
+	if (rc == 0 && h->number == h->debug_number)
 		debuggee_executed(j->link.debug);
 	return rc;
 }
@@ -231,6 +232,7 @@ int replay_resume(struct handover *h, struct replay_result *res)
 {
 	struct job j = {
 		.link = {
+			.number = h->number,
 			.pid = h->pid,
 			.main_process = h->main_process,
 			.quiet_output = h->quiet_output,
@@ -245,9 +247,9 @@ int replay_resume(struct handover *h, struct replay_result *res)
 	int rc;
 
 	process_self = h->self;
-	fd_hide_init();
-	handover_prepare();
-	h->kvm.fd = fd_hide(h->kvm.fd);
+	rc = handover_inherit(h);
+	if (rc < 0)
+		return failed(res, rc, "cannot go on in a new program image");
 	j.link.dir = fd_hide(h->dir_fd);
 	j.link.shared = fd_hide(h->shared_fd);
 	rc = j.link.dir < 0 || j.link.shared < 0 ? -EMFILE : tree_open(j.link.shared, &j.link.tree);

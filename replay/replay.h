@@ -13,7 +13,7 @@ struct handover;
 struct replay_request {
 	bool quiet_output; /* do not repeat the program's output */
 	int debug;         /* a socket to the debugger (debug.h) of the process `only`; 0: none */
-	int only;          /* replay this process alone (only.h); 0: all */
+	int only;          /* replay the process of this number alone (only.h); 0: all */
 };
 
 /* Of the process replayed alone, or of the first one. */

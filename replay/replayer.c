@@ -65,17 +65,17 @@ static int peek(struct replayer *r)
 	return 1;
 }
 
-/* Non-NULL when t's process is the one that is debugged. */
-static struct debuggee *debugged(const struct replayer *r, const struct task *t)
+/* Non-NULL when r's process is the one that is debugged. */
+static struct debuggee *debugged(const struct replayer *r)
 {
-	return debuggee_for(r->link.debug, t);
+	return debuggee_for(r->link.debug, r->link.number);
 }
 
 static void consume(struct replayer *r)
 {
 	r->peeked = false;
 	r->done++;
-	if (r->link.debug && r->link.pid == debuggee_pid(r->link.debug))
+	if (debuggee_for(r->link.debug, r->link.number))
 		debuggee_done(r->link.debug, r->ev.index + 1, r->ev.type == REC_SYSCALL);
 	progress_event();
 }
@@ -135,7 +135,7 @@ static int seek_point(struct replayer *r, struct debuggee *d, struct task *t)
 static int replayer_resume(struct session *s, struct task *t)
 {
 	struct replayer *r = replayer_of(s);
-	struct debuggee *d = debugged(r, t);
+	struct debuggee *d = debugged(r);
 	int rc;
 
 	if (r->passed)
@@ -185,15 +185,15 @@ static int repeat_output(void *arg, const void *bytes, uint64_t len)
 	return 0;
 }
 
-static bool repeats(const struct replayer *r, const struct task *t)
+static bool repeats(const struct replayer *r)
 {
-	return !r->link.quiet_output && only_shows(r->link.tree, t->proc->pid) && r->shown;
+	return !r->link.quiet_output && only_shows(r->link.tree, r->link.number) && r->shown;
 }
 
 /* Under a debugger the same output comes again and again: once is enough. */
-static bool show_output(struct replayer *r, const struct task *t)
+static bool show_output(struct replayer *r)
 {
-	return !debugged(r, t) || debuggee_shows(&r->link.tree->shown, r->ev.index);
+	return !debugged(r) || debuggee_shows(&r->link.tree->shown, r->ev.index);
 }
 
 static int output_fd(uint8_t flags)
@@ -227,7 +227,7 @@ static int apply_piece(struct replayer *r, struct task *t, const struct event_da
 		return compare_input(r, d);
 	case DATA_STDOUT:
 	case DATA_STDERR:
-		return !repeats(r, t) ? 0 : repeat_output(&fd, d->bytes, d->len);
+		return !repeats(r) ? 0 : repeat_output(&fd, d->bytes, d->len);
 	case DATA_MEMORY:
 		if (!guest_range_ok(d->addr, d->len) || mm_poke(t->proc->mm, d->addr, d->bytes, d->len) < 0)
 			return divergence(&r->ev, "recorded memory at %#" PRIx64 " (%u bytes) cannot be written", d->addr,
@@ -392,7 +392,7 @@ static int replayer_thread_ended(struct session *s, struct task *t, struct task 
 {
 	struct process *p = t->proc;
 
-	if (debugged(replayer_of(s), t))
+	if (debugged(replayer_of(s)))
 		debuggee_thread_ends(replayer_of(s)->link.debug, t);
 	thread_free(t);
 	*next = p->tasks;
@@ -460,7 +460,7 @@ static int replayer_syscall(struct session *s, struct task *t, const struct sys_
 	if (rc < 0)
 		return rc;
 	ev = r->ev;
-	r->shown = !(ev.flags & (REC_F_STDOUT | REC_F_STDERR)) || show_output(r, t);
+	r->shown = !(ev.flags & (REC_F_STDOUT | REC_F_STDERR)) || show_output(r);
 	*ret = ev.result;
 	syscall_prepare(t, desc); /* guest state only: what it refuses, the recording refused too */
 	if (ev.annex_len)
@@ -481,7 +481,7 @@ static int replayer_syscall(struct session *s, struct task *t, const struct sys_
 		}
 	}
 	turn = output_turn(r, &ev, &t->plan);
-	if (ev.flags & (REC_F_STDOUT | REC_F_STDERR) && repeats(r, t)) {
+	if (ev.flags & (REC_F_STDOUT | REC_F_STDERR) && repeats(r)) {
 		int fd = output_fd(ev.flags);
 
 		plan_sent(&t->plan, ev.result, repeat_output, &fd);
@@ -561,7 +561,7 @@ static int replayer_signal(struct session *s, struct task *t, bool after, siginf
 
 static int replayer_stopped(struct session *s, struct task *t)
 {
-	struct debuggee *d = debugged(replayer_of(s), t);
+	struct debuggee *d = debugged(replayer_of(s));
 
 	return d ? debuggee_stopped(d, t) : 0;
 }
@@ -576,7 +576,7 @@ static int replayer_kicked(struct session *s, struct task *t)
 static int replayer_landed(struct session *s, struct task *t)
 {
 	struct replayer *r = replayer_of(s);
-	struct debuggee *d = debugged(r, t);
+	struct debuggee *d = debugged(r);
 
 	return d && debuggee_landed(d, t) ? 0 : seek_hit(&r->seek, t, &r->ev);
 }
@@ -681,8 +681,8 @@ static int replayer_exited(struct session *s, struct task *t)
 
 	end_turn(r);
 	if (rc == 0 && !r->passed)
-		only_note_end(r->link.tree, t->proc->pid, t->wait_status, r->ev.index + 1, r->cut[0] ? r->cut : NULL);
-	if (rc == 0 && debugged(r, t))
+		only_note_end(r->link.tree, r->link.number, t->wait_status, r->ev.index + 1, r->cut[0] ? r->cut : NULL);
+	if (rc == 0 && debugged(r))
 		debuggee_ended(r->link.debug, t);
 	if (r->link.main_process)
 		return rc;
@@ -692,7 +692,7 @@ static int replayer_exited(struct session *s, struct task *t)
 
 struct birth {
 	struct replayer *parent, *made;
-	pid_t pid;
+	int number;
 };
 
 static int open_child(struct birth *b)
@@ -700,14 +700,16 @@ static int open_child(struct birth *b)
 	struct replay_links link = b->parent->link;
 	struct stream_reader *reader;
 	char why[256];
-	int rc = replayer_open_stream(link.dir, b->pid, &reader, why, sizeof(why));
+	int rc = b->number ? replayer_open_stream(link.dir, b->number, &reader, why, sizeof(why)) : -ENOENT;
 
 	if (rc < 0) {
 		if (rc != -ENOENT || !link.tree->cut)
-			fprintf(stderr, "sandrec: process %d: %s\n", b->pid, why);
+			fprintf(stderr, "sandrec: process %d: %s\n", (int)b->parent->ev.result,
+				b->number ? why : "it was not recorded");
 		return rc;
 	}
-	link.pid = b->pid;
+	link.number = b->number;
+	link.pid = (pid_t)b->parent->ev.result;
 	link.main_process = false;
 	link.ended_status = SIGKILL;
 	return replayer_create(&link, reader, &b->made);
@@ -722,16 +724,18 @@ static int begin_child(struct task *t, struct birth *b)
 	if (rc < 0)
 		return rc;
 	t->proc->sess = &b->made->base;
-	t->proc->pid = t->tid = b->pid;
 	rc = peek(b->made);
 	if (b->parent->link.tree->cut && (rc == 0 || rc == -ENODATA))
 		return -ENOENT;
+	if (rc > 0 && b->made->ev.type == REC_FORK && b->made->ev.annex_len == sizeof(annex)) {
+		memcpy(&annex, b->made->ev.annex, sizeof(annex));
+		b->made->link.pid = t->proc->pid = t->tid = annex.pid; /* in its own pid namespace */
+	}
 	rc = expect(b->made, t, REC_FORK);
 	if (rc < 0)
 		return rc;
 	if (b->made->ev.annex_len != sizeof(annex))
 		return divergence(&b->made->ev, "its annex has %u bytes", b->made->ev.annex_len);
-	memcpy(&annex, b->made->ev.annex, sizeof(annex));
 	if (annex.child_tid)
 		mm_poke(t->proc->mm, annex.child_tid, &annex.pid, sizeof(annex.pid));
 	consume(b->made);
@@ -756,15 +760,18 @@ static int child_ready(struct task *t, void *arg)
 /* The kernel makes a process to replay in; nothing else of the guest's request is meant for this kernel. */
 static int64_t replayer_fork(struct session *s, struct task *t, struct plan *p, const struct fork_request *q)
 {
-	struct birth b = { .parent = replayer_of(s), .pid = (pid_t)p->recorded };
+	struct birth b = { .parent = replayer_of(s) };
 	struct fork_request host = *q;
 	struct tree *tree = b.parent->link.tree;
 	int64_t pid;
 
-	if (only_one(tree) && !only_on_way(tree, b.pid) && !(q->flags & CLONE_VM)) {
-		if (debugged(b.parent, t))
-			debuggee_forked(b.parent->link.debug, b.pid, q->flags & CLONE_VFORK);
-		return b.pid;
+	if (p->annex_len != sizeof(b.number))
+		return divergence(&b.parent->ev, "it does not say which process it made");
+	memcpy(&b.number, p->annex, sizeof(b.number));
+	if (only_one(tree) && !only_on_way(tree, b.number) && !(q->flags & CLONE_VM)) {
+		if (debugged(b.parent))
+			debuggee_forked(b.parent->link.debug, (pid_t)p->recorded, q->flags & CLONE_VFORK);
+		return p->recorded;
 	}
 	/* In memory that both share, the kernel's zero at the child's end is seen. */
 	host.flags &= CLONE_VM | CLONE_VFORK | CLONE_SETTLS | CLONE_CHILD_CLEARTID;
@@ -778,16 +785,16 @@ static int64_t replayer_fork(struct session *s, struct task *t, struct plan *p, 
 		tree_leave(tree);
 		return pid;
 	}
-	if (debugged(b.parent, t))
-		debuggee_forked(b.parent->link.debug, b.pid, q->flags & CLONE_VFORK);
+	if (debugged(b.parent))
+		debuggee_forked(b.parent->link.debug, (pid_t)p->recorded, q->flags & CLONE_VFORK);
 	if (b.made) /* a vfork child made it in our memory, and is gone to its own */
 		replayer_destroy(b.made);
-	b.parent->passed = only_on_way(tree, b.pid);
+	b.parent->passed = only_on_way(tree, b.number);
 	if (b.parent->passed && b.parent->link.debug) {
 		close(debuggee_socket(b.parent->link.debug)); /* it is the child's alone */
 		b.parent->link.debug = NULL;
 	}
-	return b.pid;
+	return p->recorded;
 }
 
 /* Killed while it was becoming another program: the new image has logged nothing. */
@@ -813,7 +820,7 @@ static int64_t replayer_exec_call(struct session *s, struct task *t, struct plan
 	(void)p, (void)q;
 	if (ends_in_exec(r, t))
 		return 0;
-	if (only_one(r->link.tree) && !r->link.main_process && !only_on_way(r->link.tree, t->proc->pid)) {
+	if (only_one(r->link.tree) && !r->link.main_process && !only_on_way(r->link.tree, r->link.number)) {
 		tree_leave(r->link.tree); /* it ran in its parent's memory so far, and leaves that now */
 		_exit(0);
 	}
@@ -823,13 +830,14 @@ static int64_t replayer_exec_call(struct session *s, struct task *t, struct plan
 	h.fds = (struct fdtable_state){ .saved = { -1, -1, -1 } };
 	h.dir_fd = r->link.dir;
 	h.shared_fd = r->link.shared;
+	h.number = r->link.number;
 	h.events = next;
 	h.main_process = r->link.main_process;
 	h.quiet_output = r->link.quiet_output;
 	h.ended_status = r->link.ended_status;
 	if (r->link.debug) {
 		h.debug_fd = debuggee_socket(r->link.debug);
-		h.debug_pid = debuggee_pid(r->link.debug);
+		h.debug_number = debuggee_number(r->link.debug);
 	}
 	return handover_exec(&h, NULL);
 }
@@ -889,13 +897,13 @@ static const struct session_ops replayer_ops = {
 	.exited = replayer_exited,
 };
 
-int replayer_open_stream(int dir, pid_t pid, struct stream_reader **out, char *why, size_t len)
+int replayer_open_stream(int dir, int number, struct stream_reader **out, char *why, size_t len)
 {
 	char stream[64], ring[64];
 	int rc;
 
-	snprintf(stream, sizeof(stream), TRACE_STREAM_NAME, pid);
-	snprintf(ring, sizeof(ring), TRACE_RING_NAME, pid);
+	snprintf(stream, sizeof(stream), TRACE_STREAM_NAME, number);
+	snprintf(ring, sizeof(ring), TRACE_RING_NAME, number);
 	*out = NULL;
 	rc = stream_reader_open(dir, stream, ring, out);
 	if (rc == 0)
@@ -942,6 +950,11 @@ void replayer_destroy(struct replayer *r)
 struct session *replayer_session(struct replayer *r)
 {
 	return &r->base;
+}
+
+struct debuggee *replayer_debuggee(struct session *s)
+{
+	return debugged(replayer_of(s));
 }
 
 const char *replayer_cut(const struct replayer *r)

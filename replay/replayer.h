@@ -17,7 +17,8 @@ struct replay_links {
 	int dir;           /* the trace directory, hidden */
 	int shared;        /* the tree's memfd, hidden */
 	struct tree *tree; /* record/tree.h */
-	pid_t pid;         /* of the process in the recording */
+	int number;        /* of the process in the recording */
+	pid_t pid;         /* as the process saw it itself; 0 until that is known */
 	bool main_process; /* the one that the user waits for; others end their host process with their stream */
 	bool quiet_output; /* do not repeat the program's writes to stdout and stderr */
 	struct debuggee *debug; /* the process under the debugger (debuggee.h), or NULL */
@@ -27,9 +28,10 @@ struct replay_links {
 /* reader: the process's stream; the replayer's from here on. */
 int replayer_create(const struct replay_links *links, struct stream_reader *reader, struct replayer **out);
 
-/* Opens the stream of process pid. Negative errno with a line in why. */
-int replayer_open_stream(int dir, pid_t pid, struct stream_reader **out, char *why, size_t len);
+/* Opens the stream of a process. Negative errno with a line in why. */
+int replayer_open_stream(int dir, int number, struct stream_reader **out, char *why, size_t len);
 struct session *replayer_session(struct replayer *r);
+struct debuggee *replayer_debuggee(struct session *s); /* NULL: its process is not debugged */
 void replayer_destroy(struct replayer *r);
 
 /*

@@ -20,6 +20,7 @@
 #include "vmm/branches.h"
 #include "vmm/cleanup.h"
 #include "vmm/layout.h"
+#include "vmm/proc_self.h"
 
 #define VFORK_STACK (256u << 10)
 #define CLONE_ARGS_MAX 4096
@@ -56,25 +57,13 @@ static uint32_t xsave_size(const struct task *t)
 /* The forked child's own VM over the same addresses. KVM refuses the parent's to anybody else. */
 static void make_vm(struct task *t, const struct birth *b)
 {
-	struct process *p = t->proc;
-	struct cpu_table cpu = *vm_cpu(p->vm);
 	int rc;
 
 	threads_forked(t);
-	vcpu_destroy(t->vcpu);
-	vm_destroy(p->vm);
-	rc = vm_create(p->kvm, &cpu, &p->vm);
-	if (rc == 0)
-		rc = vcpu_create(p->vm, &t->vcpu);
+	process_drop_vm(t);
+	rc = process_renew_vm(t, &b->regs, b->xsave);
 	if (rc < 0)
 		stillborn("no virtual machine", rc);
-	t->regs = vcpu_regs(t->vcpu);
-	*t->regs = b->regs;
-	rc = vcpu_set_xsave(t->vcpu, b->xsave, cpu.xsave_size);
-	if (rc == 0)
-		rc = mm_reborn(p->mm, p->vm, b->regs.rsp);
-	if (rc < 0)
-		stillborn("its memory cannot be set up", rc);
 }
 
 static void clear_handlers(struct task *t)
@@ -128,6 +117,7 @@ static int64_t fork_copy(struct birth *b, const struct fork_request *q)
 		.pidfd = q->pidfd,
 	};
 	struct signal_host_state saved;
+	struct rlimit limit;
 	long pid;
 
 	/* What is sent to the child before it can take signals waits in the kernel. */
@@ -139,7 +129,9 @@ static int64_t fork_copy(struct birth *b, const struct fork_request *q)
 		signal_host_restore(b->t, &saved);
 		return pid;
 	}
+	nofile_lift(&limit);
 	make_vm(b->t, b);
+	nofile_restore(&limit);
 	be_born(b->t, b);
 	return 0;
 }
@@ -168,6 +160,7 @@ static int64_t fork_sharing(struct birth *b, const struct fork_request *q)
 	char *stack = mmap(NULL, VFORK_STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
 	struct process_self self = process_self;
 	struct signal_host_state saved;
+	struct fd_hide_state hidden;
 	struct task *t = b->t;
 	struct clone_args a = {
 		.flags = q->flags & ~(uint64_t)(CLONE_SETTLS | CLONE_CLEAR_SIGHAND),
@@ -183,9 +176,11 @@ static int64_t fork_sharing(struct birth *b, const struct fork_request *q)
 	if (stack == MAP_FAILED)
 		return -errno;
 	signal_host_save(&saved);
+	fd_hide_save(&hidden);
 	vcpu_branches_lend(t->vcpu, true);
 	pid = forward_clone(&a, sizeof(a), run_child, b);
 	vcpu_branches_lend(t->vcpu, false);
+	fd_hide_restore(&hidden);
 	signal_host_restore(t, &saved);
 	process_self = self;
 	munmap(stack, VFORK_STACK);

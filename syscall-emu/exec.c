@@ -14,6 +14,7 @@
 #include "syscall-emu/exec.h"
 #include "syscall-emu/fd.h"
 #include "vmm/cleanup.h"
+#include "vmm/proc_self.h"
 
 #define STRING_MAX 131072u             /* MAX_ARG_STRLEN */
 #define STRINGS_MAX (6u << 20)         /* three quarters of the default stack: more never fits */
@@ -157,7 +158,6 @@ static int open_path(struct task *t, struct exec_request *q, int dirfd, const ch
 	/* Looking it up and asking for execution come before reading it, which is our need only. */
 	cleanup_close int fd = openat(dirfd, path, O_PATH | O_CLOEXEC | flags);
 	int readable, rc;
-	char link[40];
 	struct stat st;
 
 	if (fd < 0 || fstat(fd, &st) < 0)
@@ -169,9 +169,8 @@ static int open_path(struct task *t, struct exec_request *q, int dirfd, const ch
 	rc = S_ISLNK(st.st_mode) ? -ELOOP : check_program(fd);
 	if (rc < 0)
 		return rc;
-	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-	readable = open(link, O_RDONLY | O_CLOEXEC);
-	return readable < 0 ? -errno : keep_program(q, readable);
+	readable = proc_self_reopen(fd, O_RDONLY);
+	return readable < 0 ? readable : keep_program(q, readable);
 }
 
 static int open_descriptor(struct task *t, struct exec_request *q, int fd)
@@ -181,8 +180,8 @@ static int open_descriptor(struct task *t, struct exec_request *q, int fd)
 
 	if (flags < 0 || fd_is_ours(fd))
 		return -EBADF;
-	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-	rc = open_path(t, q, AT_FDCWD, link, 0);
+	snprintf(link, sizeof(link), "self/fd/%d", fd);
+	rc = open_path(t, q, proc_self_root(), link, 0);
 	/* The interpreter would be told a name that is gone when it looks. */
 	return rc == 0 && flags & FD_CLOEXEC && is_script(q->fd) ? -ENOENT : rc;
 }

@@ -16,30 +16,23 @@
 #define BASE_MAX 65536
 #define OBJECTS_MAX 256
 
-struct range {
-	int base, n;
-	uint64_t used;              /* slots that hold something other than the placeholder */
-};
-
 /* Process-wide, like the descriptor table itself. Another one is taken when those there are are full (each thread has a
  * vCPU), or cannot be used any more: the guest gave up the privilege to pass the hard limit. */
-#define RANGES_MAX 32
-static struct range ranges[RANGES_MAX];
-static int nranges;
+static struct fd_hide_state hidden;
 static const char *note;
 
 static struct { dev_t dev; ino_t ino; } objects[OBJECTS_MAX];
 static unsigned nobjects;
 
-static bool in_range(const struct range *r, int fd)
+static bool in_range(const struct fd_range *r, int fd)
 {
 	return fd >= r->base && fd < r->base + r->n;
 }
 
 bool fd_is_ours(int fd)
 {
-	for (int i = 0; i < nranges; i++)
-		if (in_range(&ranges[i], fd))
+	for (int i = 0; i < hidden.n; i++)
+		if (in_range(&hidden.range[i], fd))
 			return true;
 	return false;
 }
@@ -89,7 +82,7 @@ static int dup_into(int fd, int to)
 	return ret;
 }
 
-static int range_fill(struct range *r)
+static int range_fill(struct fd_range *r)
 {
 	cleanup_close int fd = eventfd(0, EFD_CLOEXEC);
 
@@ -107,9 +100,9 @@ static int range_fill(struct range *r)
 	return 0;
 }
 
-static int range_above(struct range *r, rlim_t soft)
+static int range_above(struct fd_range *r, rlim_t soft)
 {
-	*r = (struct range){ .base = soft < BASE_MAX ? (int)soft : BASE_MAX, .n = FD_OURS };
+	*r = (struct fd_range){ .base = soft < BASE_MAX ? (int)soft : BASE_MAX, .n = FD_OURS };
 	while (range_used(r->base, r->n) >= 0) {
 		r->base += r->n;
 		if (r->base > 16 * BASE_MAX)
@@ -118,7 +111,7 @@ static int range_above(struct range *r, rlim_t soft)
 	return range_fill(r);
 }
 
-static int range_below(struct range *r, rlim_t soft)
+static int range_below(struct fd_range *r, rlim_t soft)
 {
 	int top = soft < BASE_MAX ? (int)soft : BASE_MAX;
 	int n = top / 2 < FD_OURS ? top / 2 : FD_OURS;
@@ -129,7 +122,7 @@ static int range_below(struct range *r, rlim_t soft)
 
 		for (int base = top - n; base >= top / 4; base = used - n) {
 			used = range_used(base, n);
-			*r = (struct range){ .base = base, .n = n };
+			*r = (struct fd_range){ .base = base, .n = n };
 			if (used < 0)
 				return range_fill(r);
 		}
@@ -142,24 +135,34 @@ int fd_hide_init(void)
 	struct rlimit lim;
 	int ret;
 
-	if (nranges)
+	if (hidden.n)
 		return 0;
 	if (getrlimit(RLIMIT_NOFILE, &lim) < 0)
 		return -errno;
-	ret = range_above(&ranges[0], lim.rlim_cur);
+	ret = range_above(&hidden.range[0], lim.rlim_cur);
 	if (ret < 0) {
 		note = "the limit on open files cannot be raised: sandrec's own descriptors take numbers below it";
-		ret = range_below(&ranges[0], lim.rlim_cur);
+		ret = range_below(&hidden.range[0], lim.rlim_cur);
 	}
 	if (ret < 0)
 		return ret;
-	nranges = 1;
+	hidden.n = 1;
 	kvm_fd_hide = fd_hide;
 	return 0;
 }
 
+void fd_hide_save(struct fd_hide_state *s)
+{
+	*s = hidden;
+}
+
+void fd_hide_restore(const struct fd_hide_state *s)
+{
+	hidden = *s;
+}
+
 /* A slot without a descriptor of ours: never used, or closed behind our back. */
-static int slot_find(struct range *r)
+static int slot_find(struct fd_range *r)
 {
 	for (int i = 0; i < r->n; i++)
 		if (!(r->used & 1ULL << i))
@@ -183,7 +186,7 @@ static void object_note(int fd)
 	}
 }
 
-static int hide_in(struct range *r, int fd)
+static int hide_in(struct fd_range *r, int fd)
 {
 	int slot = slot_find(r), ret;
 
@@ -197,15 +200,16 @@ static int hide_in(struct range *r, int fd)
 
 static int range_another(void)
 {
+	struct fd_range *r = &hidden.range[hidden.n];
 	struct rlimit lim;
 
-	if (nranges == RANGES_MAX)
+	if (hidden.n == FD_RANGES_MAX)
 		return -EMFILE;
 	if (getrlimit(RLIMIT_NOFILE, &lim) < 0)
 		return -errno;
-	if (range_above(&ranges[nranges], lim.rlim_cur) < 0 && range_below(&ranges[nranges], lim.rlim_cur) < 0)
+	if (range_above(r, lim.rlim_cur) < 0 && range_below(r, lim.rlim_cur) < 0)
 		return -EMFILE;
-	nranges++;
+	hidden.n++;
 	return 0;
 }
 
@@ -217,10 +221,10 @@ int fd_hide_program(int fd)
 		return fd;
 	if (fcntl(fd, F_GETFD) < 0)
 		return -EBADF;
-	for (int i = 0; i < nranges && ret < 0; i++)
-		ret = hide_in(&ranges[i], fd);
+	for (int i = 0; i < hidden.n && ret < 0; i++)
+		ret = hide_in(&hidden.range[i], fd);
 	if (ret < 0 && range_another() == 0)
-		ret = hide_in(&ranges[nranges - 1], fd);
+		ret = hide_in(&hidden.range[hidden.n - 1], fd);
 	if (ret >= 0)
 		close(fd);
 	return ret;
@@ -237,8 +241,8 @@ int fd_hide(int fd)
 
 void fd_hidden_close(int fd)
 {
-	for (int i = 0; i < nranges; i++) {
-		struct range *r = &ranges[i];
+	for (int i = 0; i < hidden.n; i++) {
+		struct fd_range *r = &hidden.range[i];
 		cleanup_close int holder = -1;
 
 		if (!in_range(r, fd))
@@ -324,12 +328,12 @@ int64_t post_fcntl_dupfd(struct task *t, struct plan *p, int64_t ret)
 	if (ret < 0)
 		return ret;
 	/* A gap in our range that the guest asked for by number. */
-	for (int i = 0; i < nranges && fd_is_ours((int)ret); i++) {
+	for (int i = 0; i < hidden.n && fd_is_ours((int)ret); i++) {
 		int next;
 
-		if (!in_range(&ranges[i], (int)ret))
+		if (!in_range(&hidden.range[i], (int)ret))
 			continue;
-		next = fcntl(from, p->nr == SYS_dup ? F_DUPFD : (int)p->arg[1], ranges[i].base + ranges[i].n);
+		next = fcntl(from, p->nr == SYS_dup ? F_DUPFD : (int)p->arg[1], hidden.range[i].base + hidden.range[i].n);
 		next = next < 0 ? -errno : next;
 		close((int)ret);
 		ret = next;
@@ -373,8 +377,8 @@ int64_t do_close_range(struct task *t, struct plan *p)
 		uint64_t end = last, next = (uint64_t)last + 1;
 		int64_t ret;
 
-		for (int i = 0; i < nranges; i++) {
-			uint64_t lo = (uint64_t)ranges[i].base, hi = lo + (uint64_t)ranges[i].n;
+		for (int i = 0; i < hidden.n; i++) {
+			uint64_t lo = (uint64_t)hidden.range[i].base, hi = lo + (uint64_t)hidden.range[i].n;
 
 			if (at < hi && lo <= end) {
 				end = lo - 1;

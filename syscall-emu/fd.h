@@ -23,6 +23,15 @@ int fd_hide(int fd);         /* moves fd (close-on-exec); returns the new number
 int fd_hide_program(int fd); /* the same for a file of the guest's, which it may open by other ways: only the number is hidden */
 void fd_hidden_close(int fd);/* closes what fd_hide returned (close() is allowed too, but leaves a gap) */
 bool fd_is_ours(int fd);
+
+/* Around a vfork: the child changes its own descriptors, but notes it in the memory that it shares with its parent. */
+#define FD_RANGES_MAX 32
+struct fd_hide_state {
+	struct fd_range { int base, n; uint64_t used; } range[FD_RANGES_MAX]; /* used: slots that hold something else than the placeholder */
+	int n;
+};
+void fd_hide_save(struct fd_hide_state *s);
+void fd_hide_restore(const struct fd_hide_state *s);
 const char *fd_hide_note(void); /* for --verbose: what is not as good as it could be about the range, or NULL */
 
 int fdtable_create(struct fdtable **out); /* remembers the original stdout and stderr (kcmp) */

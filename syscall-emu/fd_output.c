@@ -18,6 +18,7 @@
 #include "syscall-emu/mm.h"
 #include "trace/event.h"
 #include "vmm/cleanup.h"
+#include "vmm/proc_self.h"
 #include "vmm/layout.h"
 
 /* Documentation/admin-guide/devices.txt */
@@ -167,9 +168,9 @@ static void save_output(struct fdtable *f, int i)
 		close(copy);
 }
 
-static int open_hidden(const char *path, int flags)
+static int keep_hidden(int fd)
 {
-	int fd = open(path, flags | O_CLOEXEC), hidden;
+	int hidden;
 
 	if (fd < 0)
 		return -1;
@@ -195,7 +196,9 @@ int fdtable_create(struct fdtable **out)
 	save_output(f, 1);
 	save_output(f, 2);
 	f->one_file = f->saved[1].fd >= 0 && f->saved[2].fd >= 0 && same_open_file(f, 2, &f->saved[2].st, 1);
-	f->proc_root = open_hidden("/proc", O_PATH | O_DIRECTORY);
+	f->proc_root = keep_hidden(open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC));
+	if (f->proc_root < 0) /* not where the guest is */
+		f->proc_root = keep_hidden(fcntl(proc_self_root(), F_DUPFD_CLOEXEC, 0));
 	if (f->proc_root >= 0 && fstatat(f->proc_root, "self/exe", &st, 0) == 0) {
 		f->self_dev = st.st_dev;
 		f->self_ino = st.st_ino;

@@ -12,6 +12,7 @@
 #include "syscall-emu/landmark.h"
 #include "syscall-emu/mm.h"
 #include "vmm/cleanup.h"
+#include "vmm/proc_self.h"
 #include "vmm/layout.h"
 
 #define RED_ZONE 128
@@ -86,7 +87,7 @@ static void walk_range(struct walk *w, uint64_t start, uint64_t len)
 
 static int open_pagemap(void)
 {
-	return open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	return proc_self_open("pagemap", O_RDONLY);
 }
 
 static bool all_zero(const uint8_t *p, size_t n)

@@ -16,6 +16,7 @@
 #include "syscall-emu/mm.h"
 #include "trace/event.h"
 #include "vmm/cleanup.h"
+#include "vmm/proc_self.h"
 #include "vmm/layout.h"
 
 #define VMM_TOP (1ULL << 47)         /* the end of user addresses with four page-table levels */
@@ -78,7 +79,7 @@ static int walk_batch(int pagemap, uint64_t addr, size_t pages, page_fn *fn, voi
 
 static int walk_pages(const struct mm *mm, page_fn *fn, void *arg)
 {
-	cleanup_close int pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	cleanup_close int pagemap = proc_self_open("pagemap", O_RDONLY);
 	const struct vma *v = NULL;
 
 	while ((v = mm_next(mm, v))) {

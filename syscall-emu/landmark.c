@@ -13,6 +13,7 @@
 #include "syscall-emu/mm.h"
 #include "vmm/branches.h"
 #include "vmm/cleanup.h"
+#include "vmm/proc_self.h"
 #include "vmm/layout.h"
 
 #define XSAVE_XMM 160 /* in the legacy area */
@@ -123,10 +124,10 @@ int landmark_look(const struct task *t, uint64_t addr, struct landmark_place *p)
 /* The only way to write to pages the program may not write: a private copy is made, protections stay. */
 static int write_code(uint64_t addr, const uint8_t *bytes, size_t len)
 {
-	cleanup_close int fd = open("/proc/self/mem", O_RDWR | O_CLOEXEC);
+	cleanup_close int fd = proc_self_open("mem", O_RDWR);
 
 	if (fd < 0)
-		return -errno;
+		return fd;
 	return pwrite(fd, bytes, len, (off_t)addr) == (ssize_t)len ? 0 : -EIO;
 }
 

@@ -1,10 +1,12 @@
 /*
  * Resource limits. The VMM lives under the guest's limits on memory: the kernel gets the guest's value plus what the VMM
- * needs, the guest sees its own. Everything else, RLIMIT_NOFILE too (fd_hide restores it), is the kernel's own business.
+ * needs, the guest sees its own. The limit on descriptors is the kernel's, but not the hard one: the VMM has to raise the other
+ * for a moment (vmm/proc_self.h), also when the guest has used up what it has. Everything else is the kernel's own business.
  */
 #include "syscall-emu/fdtable.h"
 
 #include <errno.h>
+#include <linux/capability.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
@@ -12,13 +14,14 @@
 
 #include "syscall-emu/mm.h"
 #include "vmm/cleanup.h"
+#include "vmm/proc_self.h"
 
 #define SLACK (64u << 20)     /* the VMM's growth: tables for the guest's memory, buffers */
 #define STACK_LEAST (1u << 20) /* what the VMM's own stack may need */
 
 static bool is_shared(unsigned resource)
 {
-	return resource == RLIMIT_AS || resource == RLIMIT_DATA || resource == RLIMIT_STACK;
+	return resource == RLIMIT_AS || resource == RLIMIT_DATA || resource == RLIMIT_STACK || resource == RLIMIT_NOFILE;
 }
 
 const struct rlimit *limit_shown(const struct fdtable *f, unsigned resource)
@@ -47,7 +50,7 @@ static uint64_t headroom(struct process *p, unsigned resource)
 
 	if (resource == RLIMIT_STACK)
 		return 0;
-	in = fopen("/proc/self/statm", "re");
+	in = proc_self_fopen("statm");
 	if (!in || fscanf(in, "%llu %*u %*u %*u %*u %llu", &size, &data) != 2)
 		return 16ULL * SLACK;
 	host = (resource == RLIMIT_AS ? size : data) * page;
@@ -64,6 +67,33 @@ static rlim_t to_host(unsigned resource, rlim_t v, uint64_t extra)
 	return v > RLIM_INFINITY - 1 - extra ? RLIM_INFINITY - 1 : v + extra;
 }
 
+static bool may_raise(void)
+{
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[2] = { 0 };
+
+	return syscall(SYS_capget, &head, data) == 0 && data[0].effective & 1u << CAP_SYS_RESOURCE;
+}
+
+/* The kernel's hard limit on descriptors only goes up, so the guest's own is checked here. old: what the guest has. */
+static int change_descriptors(struct shown_limit *s, const struct rlimit *new, const struct rlimit *old)
+{
+	struct rlimit host;
+
+	if (new->rlim_max > old->rlim_max && !may_raise())
+		return -EPERM;
+	if (getrlimit(RLIMIT_NOFILE, &host) < 0)
+		return -errno;
+	host.rlim_cur = new->rlim_cur;
+	if (host.rlim_max < new->rlim_max)
+		host.rlim_max = new->rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &host) < 0)
+		return -errno;
+	s->guest = *new;
+	s->set = true;
+	return 0;
+}
+
 /* new: NULL to read only. old gets the guest's previous values. */
 static int64_t change(struct process *p, unsigned resource, const struct rlimit *new, struct rlimit *old)
 {
@@ -78,6 +108,8 @@ static int64_t change(struct process *p, unsigned resource, const struct rlimit 
 		return 0;
 	if (new->rlim_cur > new->rlim_max)
 		return -EINVAL;
+	if (resource == RLIMIT_NOFILE)
+		return change_descriptors(s, new, old);
 	if (!s->headroom)
 		s->headroom = headroom(p, resource);
 	host.rlim_cur = to_host(resource, new->rlim_cur, s->headroom);

@@ -11,6 +11,7 @@
 #include "guestlib/vdso.h"
 #include "syscall-emu/loader_int.h"
 #include "vmm/cleanup.h"
+#include "vmm/proc_self.h"
 #include "vmm/layout.h"
 
 #define SCRIPT_DEPTH 5
@@ -44,16 +45,13 @@ int loader_read(int fd, void *buf, size_t len, uint64_t offset)
 /* When recording: what replay needs to know about the file beside its content. */
 static int describe_file(struct exec_file *f, int fd, const char *path)
 {
-	char link[40], real[PATH_MAX];
+	char real[PATH_MAX];
 	struct stat st;
 	ssize_t n;
 
 	if (fstat(fd, &st) < 0)
 		return -errno;
-	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-	n = readlink(link, real, sizeof(real) - 1);
-	if (n > 0)
-		real[n] = '\0';
+	n = proc_self_name(fd, real, sizeof(real));
 	free(f->path);
 	f->path = strdup(n > 0 ? real : path);
 	f->dev = st.st_dev;

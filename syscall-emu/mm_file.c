@@ -7,13 +7,14 @@
 #include "syscall-emu/mm_int.h"
 #include "trace/event.h"
 #include "vmm/cleanup.h"
+#include "vmm/proc_self.h"
 
 #define PIECE 65536
 
 /* Through /proc/self/mem, which reads what the guest may not and stops at pages that are not there. */
 static void log_unreadable(struct plan *p, uint64_t start, uint64_t end)
 {
-	cleanup_close int fd = open("/proc/self/mem", O_RDONLY | O_CLOEXEC);
+	cleanup_close int fd = proc_self_open("mem", O_RDONLY);
 	cleanup_free char *buf = malloc(PIECE);
 
 	while (fd >= 0 && buf && start < end) {

@@ -6,6 +6,7 @@
 #include "syscall-emu/mm_int.h"
 #include "syscall-emu/text_patch.h"
 #include "vmm/cleanup.h"
+#include "vmm/proc_self.h"
 
 #ifndef MREMAP_DONTUNMAP
 #define MREMAP_DONTUNMAP 4
@@ -19,7 +20,7 @@ struct move {
 /* The end of the host's own mapping that contains addr: the host splits where the guest sees one mapping. */
 static uint64_t host_piece_end(uint64_t addr)
 {
-	cleanup_fclose FILE *in = fopen("/proc/self/maps", "re");
+	cleanup_fclose FILE *in = proc_self_fopen("maps");
 	cleanup_free char *line = NULL;
 	size_t size = 0;
 

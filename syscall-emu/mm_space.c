@@ -7,6 +7,7 @@
 
 #include "syscall-emu/mm_int.h"
 #include "vmm/cleanup.h"
+#include "vmm/proc_self.h"
 
 #define LOW_START 0x40000000ULL /* MAP_32BIT */
 #define LOW_END 0x80000000ULL
@@ -46,7 +47,7 @@ static uint64_t fence_heap(uint64_t end)
 
 int space_find_holes(struct mm *mm)
 {
-	cleanup_fclose FILE *in = fopen("/proc/self/maps", "re");
+	cleanup_fclose FILE *in = proc_self_fopen("maps");
 	cleanup_free char *line = NULL;
 	size_t size = 0;
 	int rc = 0;

@@ -16,6 +16,7 @@
 
 #include "syscall-emu/mm.h"
 #include "vmm/cleanup.h"
+#include "vmm/proc_self.h"
 #include "vmm/layout.h"
 
 #define ARGS_MAX (6u << 20) /* what Linux allows arguments and environment to be, at most */
@@ -366,7 +367,7 @@ int64_t post_getdents(struct task *t, struct plan *p, int64_t ret)
 /* The VMM's own heap must stay where it is for the kernel. */
 static uint64_t host_start_brk(void)
 {
-	cleanup_fclose FILE *in = fopen("/proc/self/stat", "re");
+	cleanup_fclose FILE *in = proc_self_fopen("stat");
 	char line[2048], *s, *save = NULL;
 
 	if (!in || !fgets(line, sizeof(line), in) || !(s = strrchr(line, ')')))

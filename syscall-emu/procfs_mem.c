@@ -15,6 +15,7 @@
 #include "syscall-emu/mm.h"
 #include "trace/event.h"
 #include "vmm/cleanup.h"
+#include "vmm/proc_self.h"
 #include "vmm/layout.h"
 
 int procfs_mem_open(struct fdtable *f, int flags)
@@ -116,7 +117,7 @@ static int64_t mem_io(struct task *t, struct plan *p, bool writing, bool positio
 	at = positioned ? (int64_t)p->arg[3] : lseek(fd, 0, SEEK_CUR);
 	if (at < 0)
 		return -EINVAL;
-	mem = openat(t->proc->fds->proc_root, "self/mem", O_RDWR | O_CLOEXEC);
+	mem = proc_self_open("mem", O_RDWR);
 	if (mem < 0)
 		return -EIO;
 	ret = move_all(t, p, mem, writing, (uint64_t)at);

@@ -210,6 +210,7 @@ void proc_patch_limits(FILE *out, const char *text, const struct fdtable *f)
 {
 	static const struct { const char *name; unsigned resource; } lines[] = {
 		{ "Max address space ", RLIMIT_AS }, { "Max data size ", RLIMIT_DATA }, { "Max stack size ", RLIMIT_STACK },
+		{ "Max open files ", RLIMIT_NOFILE },
 	};
 
 	while (*text) {
@@ -225,7 +226,7 @@ void proc_patch_limits(FILE *out, const char *text, const struct fdtable *f)
 			fprintf(out, "%-25s ", lines[i].name);
 			limit_value(out, lim->rlim_cur);
 			limit_value(out, lim->rlim_max);
-			fprintf(out, "%-10s\n", "bytes");
+			fprintf(out, "%-10s\n", lines[i].resource == RLIMIT_NOFILE ? "files" : "bytes");
 			break;
 		}
 		if (!lim) {

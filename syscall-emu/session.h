@@ -158,4 +158,12 @@ int task_loop(struct task *t);
 int process_create(struct session *s, const struct kvm_host *kvm, const struct cpu_table *cpu, pid_t pid,
 		   struct task **out, char *why, size_t len);
 
+/*
+ * Gives up the task's vCPU and its process's VM; then makes others over the same addresses, with these registers and this
+ * extended state. In the child of a fork, whose parent KVM refuses its VM to, or around a call that needs a process without.
+ * Negative errno: the task cannot run any more.
+ */
+void process_drop_vm(struct task *t);
+int process_renew_vm(struct task *t, const struct guest_regs *regs, const void *xsave);
+
 #endif

@@ -15,6 +15,32 @@ static int fail(int rc, const char *what, char *why, size_t len)
 	return rc;
 }
 
+static struct cpu_table kept_cpu; /* of the VM that was dropped */
+
+void process_drop_vm(struct task *t)
+{
+	struct process *p = t->proc;
+
+	kept_cpu = *vm_cpu(p->vm);
+	vcpu_destroy(t->vcpu);
+	vm_destroy(p->vm);
+}
+
+int process_renew_vm(struct task *t, const struct guest_regs *regs, const void *xsave)
+{
+	struct process *p = t->proc;
+	int rc = vm_create(p->kvm, &kept_cpu, &p->vm);
+
+	if (rc == 0)
+		rc = vcpu_create(p->vm, &t->vcpu);
+	if (rc < 0)
+		return rc;
+	t->regs = vcpu_regs(t->vcpu);
+	*t->regs = *regs;
+	rc = vcpu_set_xsave(t->vcpu, xsave, kept_cpu.xsave_size);
+	return rc < 0 ? rc : mm_reborn(p->mm, p->vm, regs->rsp);
+}
+
 int process_create(struct session *s, const struct kvm_host *kvm, const struct cpu_table *cpu, pid_t pid,
 		   struct task **out, char *why, size_t len)
 {

@@ -22,6 +22,8 @@ prints() { [ "$(cat "$T/last.out")" = "$1" ] || { echo "printed:"; cat "$T/last.
 # json EXPRESSION: with the command's output as v, one JSON text; jsonl: with a list of the lines
 json() { python3 -c "import json, sys; v = json.load(sys.stdin); sys.exit(not ($1))" <"$T/last.out"; }
 jsonl() { python3 -c "import json, sys; v = [json.loads(l) for l in sys.stdin]; sys.exit(not ($1))" <"$T/last.out"; }
+# stream_of PID: the number of its stream
+stream_of() { "$SANDREC" ps --json "${2-tree}" | python3 -c "import json, sys; print([p['number'] for p in json.load(sys.stdin) if p['pid'] == $1][-1])"; }
 # pid_of PATTERN: the last process whose line in ps has it
 pid_of() { "$SANDREC" ps tree | awk -v pattern="$1" '$0 ~ pattern { print $1 }' | tail -n 1; }
 
@@ -116,12 +118,12 @@ check "replay -p: one that was killed" alone "$killed" "signal 15" ""
 no_such() { sandrec replay -p 1 tree; ended "exit 1" && grep -q 'no process 1$' last.err; }
 check "replay -p: one that was killed for good" alone "$dead" "signal 9" ""
 check "replay -p: no such process" no_such
-without_others() { cp -a tree less && rm "less/events.$tr" && sandrec replay -p "$wc" less && ended "exit 0" && prints 2; }
+without_others() { cp -a tree less && rm "less/events.$(stream_of "$tr")" && sandrec replay -p "$wc" less && ended "exit 0" && prints 2; }
 check "replay -p: what it does not need may be missing" without_others
 
 ### damage in one process
 damaged() {
-	cp -a tree damaged && printf '\0\0\0' | dd of="damaged/events.$wc" bs=1 seek=2000 conv=notrunc status=none
+	cp -a tree damaged && printf '\0\0\0' | dd of="damaged/events.$(stream_of "$wc")" bs=1 seek=2000 conv=notrunc status=none
 	sandrec replay damaged; ended "exit 1" && grep -q "^sandrec: process $wc: trace damaged" last.err || { cat last.err; return 1; }
 	sandrec ps damaged && grep -q "^ *$wc .* damaged .*_ " last.out || { cat last.out; return 1; }
 	sandrec replay -p "$sub" damaged && ended "exit 3" && prints subshell
@@ -148,6 +150,57 @@ else
 	skip "replay -p: the parent and the child of a vfork" "no python3"
 fi
 
+### a pid that several processes have, one after the other
+cat >again.py <<'EOF'
+import os, sys
+def child(n):
+    pid = os.fork()
+    if not pid:
+        print("child", n, flush=True)
+        os._exit(n)
+    os.waitpid(pid, 0)
+    return pid
+first, n = child(1), 1
+while n < 4:
+    for i in range(500):
+        with open("/proc/sys/kernel/ns_last_pid", "w") as f:
+            f.write(str(first - 1))
+        pid = os.fork()
+        if not pid:
+            if os.getpid() == first:
+                print("child", n + 1, flush=True)
+                os._exit(n + 1)
+            os._exit(0)
+        os.waitpid(pid, 0)
+        if pid == first:
+            break
+    else:
+        sys.exit("the pid was always taken")
+    n += 1
+print(first)
+EOF
+names_of() { "$SANDREC" ps again | awk -v pid="$1" 'index($1, pid ".") == 1 { print $1, $5 }' | sort | tr '\n' ' '; }
+thrice() {
+	pid=$(tail -n 1 run.out)
+	[ "$(names_of "$pid")" = "$pid.1 1 $pid.2 2 $pid.3 3 $pid.4 4 " ] || { "$SANDREC" ps again; return 1; }
+	sandrec replay again && ended "exit 0" && cmp run.out last.out
+}
+by_name() {
+	sandrec replay -p "$pid" again && ended "exit 4" && prints "child 4" || return
+	sandrec replay -p "$pid.2" again && ended "exit 2" && prints "child 2" || return
+	sandrec dump --pid "$pid.3" again && ended "exit 0" && has_line "exit_group\\(3\\)" || return
+	sandrec dump again && has_line "\\[pid $pid\\.1\\] " || return
+	sandrec replay -p "$pid.5" again; ended "exit 1" && grep -q "no process $pid.5$" last.err || return
+	sandrec dump --pid x again; ended "exit 1" && grep -q "not a process" last.err
+}
+limited "$T/run" "$SANDREC" run -o again -- /usr/bin/python3 -S again.py </dev/null
+if [ "$(cat run.status)" = "exit 0" ]; then
+	check "a pid used four times: ps tells them apart, replay runs all" thrice
+	check "replay -p, dump --pid: PID is the last, PID.N the Nth" by_name
+else
+	skip "a pid used four times" "$(tail -n 1 run.err)"
+fi
+
 ### a terminal sees how far a long replay is; a pipe does not
 printf 'import os\nfor i in range(%d): os.getppid()\nprint("done")\n' 30000 >long.py
 limited "$T/run" "$SANDREC" run -o long -- /bin/bash -c '/usr/bin/python3 -S long.py; exit 9' </dev/null
@@ -165,7 +218,7 @@ if have script; then check "replay: progress on a terminal" on_terminal; else sk
 cut_short() {
 	local child
 	child=$("$SANDREC" ps long | awk 'NR == 3 { print $1 }')
-	truncate -s -9 "long/events.$child"
+	truncate -s -9 "long/events.$(stream_of "$child" long)"
 	# How much was in the last frame, which the cut has damaged, depends on the time: the output is whole or absent.
 	sandrec replay -p "$child" long && ended "exit 0" && { prints "" || prints done; } && grep -q '^sandrec: .*long ends after event ' last.err ||
 		{ cat last.err; return 1; }

@@ -251,6 +251,28 @@ killed_trees() {
 check "a tree whose first process is killed, 10 times" killed_trees program
 check "a tree whose supervisor is killed, 10 times" killed_trees supervisor
 
+# Processes that outlive the supervisor, and those they make then, go on, with more to log than a ring holds.
+outlive() {
+	local supervisor i
+	rm -rf "$T/trace"
+	fresh_work
+	"$SANDREC" run -o "$T/trace" -- sh -c '(while [ ! -e go ]; do sleep 0.05; done
+		for i in 1 2 3 4 5 6 7 8; do head -c 3000000 /dev/zero | wc -c; done >counts; mv counts finished) & echo >started; while [ ! -e finished ]; do sleep 0.1; done' \
+		>/dev/null 2>"$T/recorded.err" </dev/null &
+	supervisor=$!
+	for ((i = 0; i < 600; i++)); do [ -e started ] && break; sleep 0.1; done
+	kill -9 $supervisor
+	wait $supervisor 2>/dev/null
+	: >go
+	for ((i = 0; i < 600; i++)); do [ -e finished ] && break; sleep 0.1; done
+	[ "$(grep -c '^3000000$' finished)" = 8 ] || { echo "after 60 s:"; ls; cat "$T/recorded.err"; return 1; }
+	limited "$T/replay1" "$SANDREC" replay "$T/trace" </dev/null
+	case $(cat "$T/replay1.status") in
+	'exit 70' | timeout | 'signal 11' | 'signal 6') cat "$T/replay1.status"; head -n 5 "$T/replay1.err"; return 1 ;;
+	esac
+}
+check "processes go on without the supervisor, and make others" outlive
+
 ### this project's own configure
 if [ "${SANDREC_TEST_FULL-}" = 1 ] && [ -x "$top_srcdir/configure" ]; then
 	seconds=600

@@ -66,8 +66,10 @@ struct event {
 	const void *annex;       /* owned by whoever filled the event; a reader's is valid until the next read */
 };
 
+/* The clone's REC_SYSCALL in the parent has an annex, too: the child's number in the recording (i32; 0: it was not recorded). */
 struct fork_annex {
-	int32_t parent, pid;
+	int32_t parent, pid;     /* as the processes see themselves */
+	int32_t parent_number, reserved;
 	uint64_t child_tid;      /* where the kernel wrote pid for the child, or 0 */
 };
 

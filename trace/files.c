@@ -18,6 +18,7 @@
 #include "trace/files_copy.h"
 #include "trace/tracedir.h"
 #include "vmm/cleanup.h"
+#include "vmm/proc_self.h"
 
 #define KNOWN_SLOTS 256 /* identities remembered in this process; a collision only costs a look into the index */
 
@@ -245,13 +246,9 @@ static void publish(struct files_store *s, const char *name, const struct file_r
 
 static int open_readable(int fd)
 {
-	char path[32], byte;
+	char byte;
 
-	if (pread(fd, &byte, 0, 0) >= 0)
-		return fd;
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	return fd < 0 ? -errno : fd;
+	return pread(fd, &byte, 0, 0) >= 0 ? fd : proc_self_reopen(fd, O_RDONLY);
 }
 
 static int copy_in(struct files_store *s, int fd, uint64_t size, struct file_ref *ref)

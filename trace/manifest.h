@@ -17,7 +17,8 @@
 #define MANIFEST_NAME "manifest"
 
 struct manifest_proc {
-	pid_t pid, ppid;
+	int number, parent; /* in the recording (names its stream); parent: that of its parent, 0 for the first */
+	pid_t pid, ppid;  /* in the supervisor's pid namespace; may occur twice */
 	char *comm;       /* last program image's name; freed by manifest_free */
 	bool ended;
 	int status;       /* wait status when ended */

@@ -174,6 +174,8 @@ static void get_procs(struct parse *ps, const json_t *root, struct manifest *m)
 		const json_t *o = json_array_get(a, m->nprocs);
 		struct manifest_proc *p = &m->procs[m->nprocs];
 
+		p->number = (int)get_int(ps, o, "number", 1, INT_MAX);
+		p->parent = (int)get_int(ps, o, "parent", 0, INT_MAX);
 		p->pid = (pid_t)get_int(ps, o, "pid", 1, INT_MAX);
 		p->ppid = (pid_t)get_int(ps, o, "ppid", 0, INT_MAX);
 		p->comm = get_string(ps, o, "comm", true);

@@ -61,7 +61,8 @@ static json_t *procs_array(const struct manifest *m)
 
 	for (size_t i = 0; a && i < m->nprocs; i++) {
 		const struct manifest_proc *p = &m->procs[i];
-		json_t *o = json_pack("{si si so sb si sI}", "pid", (int)p->pid, "ppid", (int)p->ppid, "comm",
+		json_t *o = json_pack("{si si si si so sb si sI}", "number",
+				      p->number, "parent", p->parent, "pid", (int)p->pid, "ppid", (int)p->ppid, "comm",
 				      text(p->comm), "ended", (int)p->ended, "status", p->status, "events",
 				      (json_int_t)p->events);
 

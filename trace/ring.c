@@ -2,7 +2,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/futex.h>
-#include <signal.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -27,6 +27,7 @@ struct ring {
 	uint64_t tail_seen;  /* an old tail, so that the consumer's cache line is touched only when it matters */
 	uint64_t events;
 	uint64_t missing;    /* data records the current event still lacks */
+	int consumer;        /* ring_watch() */
 	int error;           /* the first failure ends the recording: what was begun stays a torn tail */
 	uint32_t woken;      /* ring_wake(): between threads of the consumer */
 	struct regs_cache regs;
@@ -65,6 +66,7 @@ static int ring_map(int fd, uint64_t size, struct ring **out)
 	if (!r)
 		return -ENOMEM;
 	r->size = size;
+	r->consumer = -1;
 	r->h = mmap(NULL, RING_HEADER, prot, MAP_SHARED, fd, 0);
 	r->data = mmap(NULL, 2 * size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (r->h == MAP_FAILED || r->data == MAP_FAILED ||
@@ -93,44 +95,49 @@ static int allocate(int fd, uint64_t size)
 	return -err;
 }
 
-int ring_create_at(int dirfd, const char *path, size_t size, struct ring **out)
+static int write_head(int fd, uint64_t size)
+{
+	struct ring_head h = { .version = RING_VERSION, .header = RING_HEADER, .size = size };
+
+	memcpy(h.magic, RING_MAGIC, sizeof(h.magic));
+	return pwrite(fd, &h, sizeof(h), 0) == sizeof(h) ? 0 : -EIO;
+}
+
+int ring_make_at(int dirfd, const char *path, size_t size)
 {
 	invariant(size >= RING_SIZE_MIN && size <= RING_SIZE_MAX && !(size & (size - 1)), "bad size");
 
-	cleanup_close int fd = openat(dirfd, path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	int fd = openat(dirfd, path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 
 	if (fd < 0)
 		return -errno;
 	int ret = allocate(fd, size);
 
 	if (!ret)
-		ret = ring_map(fd, size, out);
-	if (ret) {
-		unlinkat(dirfd, path, 0);
-		return ret;
-	}
-	struct ring_head *h = (*out)->h;
-
-	h->version = RING_VERSION;
-	h->header = RING_HEADER;
-	h->size = size;
-	h->consumer_pid = (uint32_t)getpid();
-	memcpy(h->magic, RING_MAGIC, sizeof(h->magic));
-	return 0;
+		ret = write_head(fd, size);
+	if (!ret)
+		return fd;
+	close(fd);
+	unlinkat(dirfd, path, 0);
+	return ret;
 }
 
 int ring_create(const char *path, size_t size, struct ring **out)
 {
-	return ring_create_at(AT_FDCWD, path, size, out);
+	cleanup_close int fd = ring_make_at(AT_FDCWD, path, size);
+	int ret = fd < 0 ? fd : ring_open_fd(fd, out);
+
+	if (fd >= 0 && ret)
+		unlink(path);
+	return ret;
 }
 
-int ring_open_at(int dirfd, const char *path, struct ring **out)
+int ring_open_fd(int fd, struct ring **out)
 {
-	cleanup_close int fd = openat(dirfd, path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
 	struct ring_head h;
 	struct stat st;
 
-	if (fd < 0 || fstat(fd, &st))
+	if (fstat(fd, &st))
 		return -errno;
 	if (pread(fd, &h, sizeof(h), 0) != sizeof(h))
 		return -EBADMSG;
@@ -145,9 +152,21 @@ int ring_open_at(int dirfd, const char *path, struct ring **out)
 	return ret;
 }
 
+int ring_open_at(int dirfd, const char *path, struct ring **out)
+{
+	cleanup_close int fd = openat(dirfd, path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+
+	return fd < 0 ? -errno : ring_open_fd(fd, out);
+}
+
 int ring_open(const char *path, struct ring **out)
 {
 	return ring_open_at(AT_FDCWD, path, out);
+}
+
+void ring_watch(struct ring *r, int fd)
+{
+	r->consumer = fd;
 }
 
 void ring_resume(struct ring *r, uint64_t events)
@@ -166,20 +185,12 @@ void ring_close(struct ring *r)
 
 /* ---- producer ---- */
 
-/*
- * No descriptor (a pidfd) is used: its number would be one the guest can see. A process that has exited but was not
- * waited for still has its pid; only asking for its memory tells it from a living one (ESRCH; no right is EPERM).
- */
-static bool alive(uint32_t pid)
+/* Its end of the connection is closed by the kernel when it ends, however that happens, and in whatever namespace it is. */
+static bool consumer_gone(const struct ring *r)
 {
-	char byte;
-	struct iovec local = { &byte, 1 }, remote = { (void *)8, 1 };
+	struct pollfd p = { .fd = r->consumer };
 
-	if (pid == (uint32_t)getpid())
-		return true;
-	if (kill((pid_t)pid, 0) && errno == ESRCH)
-		return false;
-	return process_vm_readv((pid_t)pid, &local, 1, &remote, 1, 0) >= 0 || errno != ESRCH;
+	return r->consumer >= 0 && poll(&p, 1, 0) > 0 && p.revents & (POLLHUP | POLLERR);
 }
 
 static void wake_consumer(struct ring *r)
@@ -205,8 +216,7 @@ static int wait_for_room(struct ring *r, uint32_t size)
 		if (room(r, size) || __atomic_load_n(&r->h->stopped, __ATOMIC_SEQ_CST))
 			continue;
 		wake_consumer(r);
-		if (futex(&r->h->producer_sleeps, FUTEX_WAIT, 1, &patience) && errno != EAGAIN &&
-		    !alive(__atomic_load_n(&r->h->consumer_pid, __ATOMIC_ACQUIRE)))
+		if (futex(&r->h->producer_sleeps, FUTEX_WAIT, 1, &patience) && errno != EAGAIN && consumer_gone(r))
 			return -EPIPE;
 	}
 	__atomic_store_n(&r->h->producer_sleeps, 0, __ATOMIC_RELAXED);
@@ -306,14 +316,6 @@ uint64_t ring_events(const struct ring *r)
 
 /* ---- consumer ---- */
 
-static void attach(struct ring *r)
-{
-	uint32_t pid = (uint32_t)getpid();
-
-	if (__atomic_load_n(&r->h->consumer_pid, __ATOMIC_RELAXED) != pid)
-		__atomic_store_n(&r->h->consumer_pid, pid, __ATOMIC_RELEASE);
-}
-
 static uint64_t available(struct ring *r)
 {
 	uint64_t n = __atomic_load_n(&r->h->head, __ATOMIC_SEQ_CST) - __atomic_load_n(&r->h->tail, __ATOMIC_RELAXED);
@@ -327,7 +329,6 @@ size_t ring_peek(struct ring *r, const void **bytes)
 	const char *p = r->data + (__atomic_load_n(&r->h->tail, __ATOMIC_RELAXED) & (r->size - 1));
 	size_t n = 0;
 
-	attach(r);
 	*bytes = p;
 	if (avail <= RING_PEEK_MAX)
 		return avail;
@@ -359,7 +360,6 @@ int ring_wait(struct ring *r, int timeout_ms, size_t at_least)
 		at_least = 1;
 	if (at_least > r->size / 2)
 		at_least = r->size / 2;
-	attach(r);
 	if (available(r) >= at_least)
 		return 1;
 	__atomic_store_n(&r->h->wanted, at_least, __ATOMIC_RELAXED);

@@ -15,15 +15,23 @@
 struct ring;
 
 /*
- * Producer and creator. path is created (O_EXCL, mode 0600) with size bytes of data (a power of two, >= 1 MiB).
- * The consumer is taken to be the process that calls this, until another one calls ring_peek() or ring_wait(): so the
- * supervisor creates the ring and forks, and a producer never waits for a supervisor that died early. A full disk is
- * -ENOSPC, and no file is left.
+ * Creates the file (O_EXCL, mode 0600) with size bytes of data (a power of two, >= 1 MiB), to be used by ring_open_fd().
+ * A descriptor, or a negative errno: a full disk is -ENOSPC, and no file is left.
  */
-int ring_create(const char *path, size_t size, struct ring **out);
-int ring_create_at(int dirfd, const char *name, size_t size, struct ring **out);
-int ring_open(const char *path, struct ring **out); /* existing file, checked as hostile input */
+int ring_make_at(int dirfd, const char *name, size_t size);
+
+/* Both sides. An existing file, checked as hostile input; the descriptor stays the caller's. */
+int ring_open_fd(int fd, struct ring **out);
 int ring_open_at(int dirfd, const char *name, struct ring **out);
+int ring_open(const char *path, struct ring **out);
+int ring_create(const char *path, size_t size, struct ring **out); /* ring_make_at() and ring_open_fd() */
+
+/*
+ * The producer: how it knows, when it waits for room, that there is no consumer any more. fd is the caller's: an end of a
+ * socket pair or the writing end of a pipe, whose other end only the consumer's process has open. Without it (-1) a
+ * producer waits for ever.
+ */
+void ring_watch(struct ring *r, int fd);
 /* The producer in a new program image: events have been appended so far. */
 void ring_resume(struct ring *r, uint64_t events);
 void ring_close(struct ring *r);                     /* unmaps; the file stays */

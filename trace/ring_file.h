@@ -24,7 +24,7 @@ struct ring_head {
 	_Alignas(64) uint64_t head;
 	_Alignas(64) uint64_t tail;
 	_Alignas(64) uint32_t consumer_sleeps;
-	uint32_t consumer_pid;
+	uint32_t reserved;
 	uint64_t wanted;          /* bytes for which the sleeping consumer is woken */
 	uint32_t stopped;
 	_Alignas(64) uint32_t producer_sleeps;

@@ -8,7 +8,7 @@
 
 #include <stddef.h>
 
-#define TRACE_STREAM_NAME "events.%d" /* pid */
+#define TRACE_STREAM_NAME "events.%d" /* the process's number in the recording: 1 is the program that was started */
 #define TRACE_RING_NAME "ring.%d"
 #define TRACE_FILES_DIR "files"
 

@@ -24,6 +24,8 @@ libsandrec_a_SOURCES += \
 	%D%/pmu_proof.h \
 	%D%/probe.c \
 	%D%/probe.h \
+	%D%/proc_self.c \
+	%D%/proc_self.h \
 	%D%/regs.c \
 	%D%/regs.h \
 	%D%/selftest.c \

@@ -10,6 +10,7 @@
 
 #include "vmm/cleanup.h"
 #include "vmm/notsc.h"
+#include "vmm/proc_self.h"
 
 static __thread bool off; /* rdtsc raises SIGSEGV on this thread */
 static int patched;       /* 0 not tried, 1 the vDSO makes system calls, -1 it cannot be changed */
@@ -70,7 +71,7 @@ static bool patch_vdso(void)
 {
 	struct image im = { 0 };
 	/* /proc/self/mem writes to pages that mprotect may not change (sealed system mappings). */
-	cleanup_close int mem = open("/proc/self/mem", O_RDWR | O_CLOEXEC);
+	cleanup_close int mem = proc_self_open("mem", O_RDWR);
 
 	if (mem < 0)
 		return false;

@@ -244,7 +244,7 @@ static void make_inputs(struct input in[KINDS])
 {
 	char dir[] = "/tmp/sandrec-fuzz-XXXXXX", path[64];
 	static char *argv[] = { "a\xff", "b", NULL };
-	static struct manifest_proc proc = { .pid = 1 };
+	static struct manifest_proc proc = { .number = 1, .pid = 1 };
 	static struct manifest m = { .format = TRACE_FORMAT, .argv = argv, .envp = argv, .cpu.n = 3, .nprocs = 1,
 				     .procs = &proc };
 	struct stream_writer *w;

@@ -39,8 +39,8 @@ static char *envp[] = { NULL };
 static struct manifest sample(void)
 {
 	static struct manifest_proc procs[] = {
-		{ .pid = 100, .ppid = 99, .comm = "a\xff" "b", .ended = true, .status = 139, .events = 1234567890123 },
-		{ .pid = 101, .ppid = 100, .comm = NULL, .status = -1 },
+		{ .number = 1, .pid = 100, .ppid = 99, .comm = "a\xff" "b", .ended = true, .status = 139, .events = 1234567890123 },
+		{ .number = 7, .parent = 1, .pid = 100, .ppid = 100, .comm = NULL, .status = -1 },
 	};
 	struct manifest m = {
 		.format = TRACE_FORMAT, .sandrec = "0.1", .host = "h", .kernel = "6.1", .cwd = "/tmp/\x80", .clock = "none",
@@ -85,6 +85,8 @@ START_TEST(round_trip)
 	ck_assert_uint_eq(got.procs[0].events, 1234567890123);
 	ck_assert_ptr_null(got.procs[1].comm);
 	ck_assert_int_eq(got.procs[1].status, -1);
+	ck_assert_int_eq(got.procs[1].number, 7);
+	ck_assert_int_eq(got.procs[1].parent, 1);
 	manifest_free(&got);
 
 	struct stat st;
@@ -159,6 +161,8 @@ START_TEST(damage)
 		{ "\"prog\"", "\"\\\\q\"", "argv", -EBADMSG },
 		{ "\"prog\"", "null", "argv", -EBADMSG },
 		{ "999999999", "1000000000", "start", -EBADMSG },
+		{ "\"number\": 1", "\"number\": 0", "number", -EBADMSG },
+		{ "\"parent\": 1", "\"parent\": -1", "parent", -EBADMSG },
 		{ "\"pid\": 100", "\"pid\": 0", "pid", -EBADMSG },
 		{ "\"pid\": 100", "\"pid\": 4294967296", "pid", -EBADMSG },
 		{ "\"events\": 1234567890123", "\"events\": -1", "events", -EBADMSG },

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -174,13 +175,17 @@ START_TEST(supervisor_killed)
 		struct ring *r;
 		int status;
 
+		int ends[2];
+
 		*done = 0;
+		ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends), 0);
 		ck_assert_int_eq(ring_create(path, RING_SIZE, &r), 0);
 		pid_t super = fork();
 
 		if (!super) {
 			struct stream_writer *w;
 
+			close(ends[1]);
 			if (stream_writer_open(dirfd_, "stream", &w))
 				_exit(98);
 			for (;;) {
@@ -188,13 +193,11 @@ START_TEST(supervisor_killed)
 					drain(r, w);
 			}
 		}
-		/* It has attached: else the ring would wait for us, its creator. */
-		struct ring_head h = { 0 };
-		int fd = open(path, O_RDONLY);
-
-		while (h.consumer_pid != (uint32_t)super && pread(fd, &h, sizeof(h), 0) == sizeof(h))
-			nap(100);
-		close(fd);
+		close(ends[0]);
+		ring_watch(r, ends[1]);
+		/* The stream's header is what readers need; it is there before the supervisor of a recording forks. */
+		for (struct stat st = { 0 }; st.st_size < 32; nap(100))
+			fstatat(dirfd_, "stream", &st, 0);
 		pid_t pid = start_producer(r, 200, UINT64_MAX);
 
 		nap(next_random(&x) % 20000);
@@ -206,6 +209,7 @@ START_TEST(supervisor_killed)
 		ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 101, "%#x", status);
 		if (!(round % 2))
 			waitpid(super, &status, 0);
+		close(ends[1]);
 		ring_close(r);
 		check_trace(200, *done, "ring");
 		clean();

@@ -1,0 +1,115 @@
+/* From a ring to a stream. Contract: follower.h. */
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "record/follower.h"
+#include "trace/ring.h"
+#include "trace/stream.h"
+#include "trace/tracedir.h"
+
+#define DRAIN_MS 500
+#define DEAD_MS 10 /* between the last record and the end of its process */
+
+/* One that has said so writes nothing more. Another's end is seen by its descriptor: its pid may be somebody else's by now. */
+static bool is_dead(struct follower *f, int timeout_ms)
+{
+	struct pollfd p = { .fd = f->pidfd, .events = POLLIN };
+
+	return __atomic_load_n(&f->ended, __ATOMIC_ACQUIRE) || f->pidfd < 0 || poll(&p, 1, timeout_ms) > 0;
+}
+
+/* Everything that is published goes to the stream; false when the disk takes no more. */
+static bool drain(struct follower *f, size_t at_least)
+{
+	const void *bytes;
+	size_t n;
+
+	while ((n = ring_peek(f->ring, &bytes)) >= at_least && n) {
+		f->error = stream_write(f->out, bytes, n);
+		if (f->error) {
+			/* What is in the ring stays there, and is read from its file. */
+			ring_stop(f->ring);
+			return false;
+		}
+		ring_consume(f->ring, n);
+	}
+	return true;
+}
+
+static void *follow(void *arg)
+{
+	struct follower *f = arg;
+	char name[64];
+	bool dead = false;
+
+	while (!dead) {
+		if (!ring_wait(f->ring, DRAIN_MS, STREAM_FRAME_SIZE))
+			dead = is_dead(f, DEAD_MS);
+		if (!drain(f, dead ? 1 : STREAM_FRAME_SIZE))
+			break;
+	}
+	f->events = stream_written_events(f->out);
+	if (!f->error && ring_stopped(f->ring))
+		f->error = -ENOSPC;
+	if (!f->error) {
+		f->error = stream_writer_close(f->out);
+		snprintf(name, sizeof(name), TRACE_RING_NAME, f->number);
+		unlinkat(f->dir, name, 0);
+	} else {
+		stream_writer_close(f->out);
+	}
+	ring_close(f->ring);
+	if (f->pidfd >= 0)
+		close(f->pidfd);
+	return NULL;
+}
+
+static int open_files(struct follower *f)
+{
+	char name[64];
+	int rc;
+
+	snprintf(name, sizeof(name), TRACE_RING_NAME, f->number);
+	rc = ring_open_at(f->dir, name, &f->ring);
+	if (rc < 0)
+		return rc;
+	snprintf(name, sizeof(name), TRACE_STREAM_NAME, f->number);
+	rc = stream_writer_open(f->dir, name, &f->out);
+	if (rc < 0) {
+		ring_stop(f->ring);
+		ring_close(f->ring);
+	}
+	return rc;
+}
+
+int follower_start(struct follower *f)
+{
+	int rc = open_files(f);
+
+	if (rc < 0)
+		return rc;
+	f->pidfd = (int)syscall(SYS_pidfd_open, f->pid, 0);
+	rc = f->pidfd < 0 && errno != ESRCH ? -errno : -pthread_create(&f->thread, NULL, follow, f);
+	if (rc == 0)
+		return 0;
+	ring_stop(f->ring);
+	ring_close(f->ring);
+	stream_writer_close(f->out);
+	if (f->pidfd >= 0)
+		close(f->pidfd);
+	return rc;
+}
+
+void follower_ended(struct follower *f, int status)
+{
+	f->status = status;
+	__atomic_store_n(&f->ended, true, __ATOMIC_RELEASE);
+}
+
+void follower_join(struct follower *f)
+{
+	pthread_join(f->thread, NULL);
+}
