@@ -726,6 +726,8 @@ int recorder_create(const struct recorder_links *links, struct recorder **out)
 	r->base.ops = &recorder_ops;
 	r->link = *links;
 	r->cut = !links->ring;
+	if (links->files)
+		files_share(links->files, &links->tree->memo);
 	*out = r;
 	return 0;
 }

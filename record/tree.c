@@ -10,6 +10,7 @@
 
 #include "record/tree.h"
 #include "syscall-emu/fd.h"
+#include "syscall-emu/text_patch.h"
 
 #define WAIT_MS 50
 
@@ -20,6 +21,7 @@ int tree_open(int fd, struct tree **out)
 	if (p == MAP_FAILED)
 		return -errno;
 	*out = p;
+	text_patch_share(&(*out)->memo);
 	return 0;
 }
 

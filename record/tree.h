@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "record/group.h"
+#include "vmm/memo.h"
 
 #define TREE_DEPTH 1000
 
@@ -56,6 +57,7 @@ struct tree {
 	uint32_t drawn, midline, over;
 
 	uint64_t shown;   /* replay under a debugger: events whose output has been repeated, by whichever copy came first */
+	struct memo memo; /* files.h, text_patch.h */
 };
 
 int tree_create(struct tree **out, int *fd); /* fd: hidden */

@@ -8,6 +8,7 @@
 #include "syscall-emu/mm_int.h"
 #include "syscall-emu/text_patch.h"
 #include "vmm/cleanup.h"
+#include "vmm/memo.h"
 #include "vmm/text_funcs.h"
 
 #define RFLAGS_RF 0x10000ULL
@@ -152,6 +153,50 @@ static bool suspects(uint64_t start, uint64_t end, unsigned kinds)
 	return false;
 }
 
+/* Scans of the same text by other processes, found by the same key. */
+static struct memo *shared;
+
+void text_patch_share(struct memo *m)
+{
+	shared = m;
+}
+
+struct shared_scan {
+	uint64_t n, unproven;
+	struct text_hit hit[(MEMO_BYTES - 16) / sizeof(struct text_hit)];
+};
+
+static bool scan_shared(XXH128_hash_t key, size_t text_len, struct text_found *out)
+{
+	union { struct shared_scan scan; unsigned char bytes[MEMO_BYTES]; } u;
+	size_t len = shared ? memo_get(shared, (const uint64_t[2]){ key.low64, key.high64 }, &u) : 0;
+
+	if (len < offsetof(struct shared_scan, hit) || u.scan.n > sizeof(u.scan.hit) / sizeof(u.scan.hit[0]) ||
+	    len != offsetof(struct shared_scan, hit) + u.scan.n * sizeof(u.scan.hit[0]))
+		return false;
+	for (size_t i = 0; i < u.scan.n; i++)
+		if (u.scan.hit[i].len > TEXT_LEN_MAX || u.scan.hit[i].off + u.scan.hit[i].len > text_len)
+			return false;
+	out->hit = malloc(u.scan.n * sizeof(u.scan.hit[0]) + 1);
+	if (!out->hit)
+		return false;
+	memcpy(out->hit, u.scan.hit, u.scan.n * sizeof(u.scan.hit[0]));
+	out->n = u.scan.n;
+	out->unproven = u.scan.unproven;
+	return true;
+}
+
+static void share_scan(XXH128_hash_t key, const struct text_found *f)
+{
+	struct shared_scan s = { .n = f->n, .unproven = f->unproven };
+
+	if (!shared || f->n > sizeof(s.hit) / sizeof(s.hit[0]))
+		return;
+	memcpy(s.hit, f->hit, f->n * sizeof(s.hit[0]));
+	memo_put(shared, (const uint64_t[2]){ key.low64, key.high64 }, &s,
+		 offsetof(struct shared_scan, hit) + f->n * sizeof(s.hit[0]));
+}
+
 static const struct text_found *scan_cached(struct text_patches *t, const struct text *x, uint64_t from, unsigned kinds)
 {
 	struct text_input in = {
@@ -161,15 +206,18 @@ static const struct text_found *scan_cached(struct text_patches *t, const struct
 	struct scanned *s;
 
 	/* Function starts come from other parts of the file: with and without, or from another place, is another scan. */
-	key.low64 ^= XXH3_64bits_withSeed(&x->offset, sizeof(x->offset), from + (x->fd >= 0));
+	key.low64 ^= XXH3_64bits_withSeed(&x->offset, sizeof(x->offset), from + (x->fd >= 0)) ^ kinds;
 	for (s = t->cache; s < t->cache + CACHED; s++)
 		if (XXH128_isEqual(s->key, key))
 			return &s->found;
 	s = &t->cache[t->next++ % CACHED];
 	free(s->found.hit);
 	memset(s, 0, sizeof(*s));
-	if (text_scan(&in, &s->found) < 0)
-		return NULL;
+	if (!scan_shared(key, x->len, &s->found)) {
+		if (text_scan(&in, &s->found) < 0)
+			return NULL;
+		share_scan(key, &s->found);
+	}
 	s->key = key;
 	return &s->found;
 }

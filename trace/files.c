@@ -14,12 +14,17 @@
 #include <time.h>
 #include <unistd.h>
 
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 #include "trace/files.h"
 #include "trace/files_copy.h"
 #include "trace/tracedir.h"
 #include "vmm/cleanup.h"
+#include "vmm/memo.h"
 #include "vmm/proc_self.h"
 
+#define FILES_STORED 0x66696c6573ULL /* in keys of the shared table */
 #define KNOWN_SLOTS 256 /* identities remembered in this process; a collision only costs a look into the index */
 
 struct identity {
@@ -38,6 +43,7 @@ struct files_store {
 	int files;           /* the trace's files/ */
 	int store, index;    /* the root's, or -1 */
 	unsigned tmp;
+	struct memo *memo;   /* files_share(), or NULL */
 	struct known known[KNOWN_SLOTS];
 };
 
@@ -168,6 +174,50 @@ static_assert(KNOWN_SLOTS == 256, "known_slot() takes eight bits");
 static void remember(struct files_store *s, const struct identity *id, const struct file_ref *ref, bool settled)
 {
 	*known_slot(s, id) = (struct known){ .used = true, .settled = settled, .id = *id, .ref = *ref };
+}
+
+/* What the processes of one recording tell each other. The identity comes along, as its hash may be another's too. */
+struct shared {
+	struct identity id;
+	struct file_ref ref;
+};
+
+static void shared_key(const struct identity *id, uint64_t key[2])
+{
+	XXH128_hash_t h = XXH3_128bits(id, sizeof(*id));
+
+	key[0] = h.low64;
+	key[1] = h.high64 ^ FILES_STORED; /* other things are in the table, too */
+}
+
+static bool shared_find(const struct files_store *s, const struct identity *id, struct file_ref *ref)
+{
+	union { struct shared entry; unsigned char bytes[MEMO_BYTES]; } u;
+	uint64_t key[2];
+
+	if (!s->memo)
+		return false;
+	shared_key(id, key);
+	if (memo_get(s->memo, key, &u) != sizeof(u.entry) || !same_identity(&u.entry.id, id))
+		return false;
+	*ref = u.entry.ref;
+	return true;
+}
+
+static void shared_add(const struct files_store *s, const struct identity *id, const struct file_ref *ref)
+{
+	struct shared entry = { *id, *ref };
+	uint64_t key[2];
+
+	if (!s->memo)
+		return;
+	shared_key(id, key);
+	memo_put(s->memo, key, &entry, sizeof(entry));
+}
+
+void files_share(struct files_store *s, struct memo *m)
+{
+	s->memo = m;
 }
 
 static void index_name(const struct identity *id, char name[200])
@@ -316,10 +366,15 @@ int files_add(struct files_store *s, int fd, struct file_ref *ref)
 		*ref = k->ref;
 		return 0;
 	}
+	if (shared_find(s, &id, ref)) {
+		remember(s, &id, ref, true);
+		return 0;
+	}
 	bool indexed = index_find(s, &id, ref);
 
 	if (indexed && link_from_store(s, ref)) {
 		remember(s, &id, ref, true);
+		shared_add(s, &id, ref);
 		return 0;
 	}
 	int readable = open_readable(fd);
@@ -332,8 +387,10 @@ int files_add(struct files_store *s, int fd, struct file_ref *ref)
 		bool settled = same_identity(&id, &after) && is_settled(readable, &id);
 
 		remember(s, &id, ref, settled);
-		if (settled)
+		if (settled) {
 			index_add(s, &id, ref);
+			shared_add(s, &id, ref);
+		}
 	}
 	if (readable != fd)
 		close(readable);

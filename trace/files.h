@@ -26,6 +26,7 @@ struct file_ref {
 };
 
 struct files_store;
+struct memo;
 
 /* dirfd: the trace directory; the store keeps its own descriptors (moved out of the way with fd_hide, may be NULL). */
 int files_open(int dirfd, int (*fd_hide)(int fd), struct files_store **out);
@@ -33,6 +34,9 @@ void files_close(struct files_store *s);
 
 /* The program image before this one has stored into this trace, most likely the same files: content is compared first. */
 void files_continue(struct files_store *s);
+
+/* Identities of settled files that other processes have stored into this trace: those are there, and need not be looked at. */
+void files_share(struct files_store *s, struct memo *m);
 
 /* Stores the present content of fd (readable or not: /proc/self/fd is used if needed) and fills ref. -EINVAL: no
  * regular file. The file may be written meanwhile: what is stored is what was read, and its hash. fd's offset is not

@@ -15,6 +15,8 @@ libsandrec_a_SOURCES += \
 	%D%/kvm.c \
 	%D%/kvm.h \
 	%D%/layout.h \
+	%D%/memo.c \
+	%D%/memo.h \
 	%D%/notsc.c \
 	%D%/notsc.h \
 	%D%/pagetable.c \
@@ -48,3 +50,9 @@ libsandrec_a_SOURCES += \
 	%D%/vm.h \
 	%D%/vm_int.h \
 	%D%/xsave.c
+
+# The rest of capstone is left out of the program.
+if CAPSTONE_X86_ONLY
+sandrec_SOURCES += %D%/capstone_x86.c
+endif
+EXTRA_DIST += %D%/capstone_x86.c

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "trace/files.h"
+#include "vmm/memo.h"
 #include "trace/manifest.h"
 #include "trace/tracedir.h"
 
@@ -214,6 +215,35 @@ START_TEST(once_per_root)
 }
 END_TEST
 
+/* What one process has stored another knows, without a look at the root's store or at the file. */
+START_TEST(shared_identities)
+{
+	struct memo *m = calloc(1, sizeof(*m));
+	struct files_store *second;
+	struct file_ref a, b;
+	int fd = settled_file(), changing = make("content");
+
+	ck_assert_ptr_nonnull(m);
+	files_share(store, m);
+	ck_assert_int_eq(files_add(store, fd, &a), 0);
+	ck_assert_int_eq(files_add(store, changing, &b), 0);
+	ck_assert_int_eq(files_open(dirfd_, NULL, &second), 0);
+	files_share(second, m);
+	ck_assert_int_eq(unlink(stored(&a, false)), 0);
+	ck_assert_int_eq(unlink(stored(&b, false)), 0);
+	ck_assert_int_eq(files_add(second, fd, &b), 0);
+	ck_assert_mem_eq(&a, &b, sizeof(a));
+	ck_assert_uint_eq(inode(stored(&b, false)), 0);
+	/* One that may have changed without a trace of it is stored again. */
+	ck_assert_int_eq(files_add(second, changing, &b), 0);
+	ck_assert_uint_ne(inode(stored(&b, false)), 0);
+	files_close(second);
+	close(fd);
+	close(changing);
+	free(m);
+}
+END_TEST
+
 static void damage(const char *name, int op)
 {
 	ck_assert_int_eq(chmod(name, 0600), 0);
@@ -333,6 +363,7 @@ int main(void)
 	tcase_add_test(t, descriptors_of_all_kinds);
 	tcase_add_test(t, sparse);
 	tcase_add_test(t, once_per_root);
+	tcase_add_test(t, shared_identities);
 	tcase_add_test(t, never_trusted_blindly);
 	tcase_add_test(t, prune_with_the_trace);
 	tcase_add_test(t, at_once);
