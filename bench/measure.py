@@ -124,6 +124,53 @@ def start(scratch):
         show_ratios("start of " + title, Variants(command, scratch).rounds(lambda way: way()[0]), {})
 
 
+BOMB = """
+import os
+gate, out = os.pipe()
+for i in range(200):
+    if not os.fork():
+        os.close(out)
+        os.read(gate, 1)
+        os._exit(0)
+os.close(out)
+while True:
+    try:
+        os.wait()
+    except ChildProcessError:
+        break
+"""
+
+
+def make_project(directory):
+    os.mkdir(directory)
+    names = ["f%d" % i for i in range(30)]
+    for i, name in enumerate(names):
+        with open(os.path.join(directory, name + ".c"), "w", encoding="ascii") as f:
+            f.write('#include <stdio.h>\n#include <stdlib.h>\nint %s(int n) { return printf("%%d", n) * %d; }\n' % (name, i))
+    with open(os.path.join(directory, "main.c"), "w", encoding="ascii") as f:
+        f.write("".join("int %s(int);" % n for n in names) + "int main(void) { return 0 * (" +
+                " + ".join("%s(1)" % n for n in names) + "); }\n")
+    with open(os.path.join(directory, "Makefile"), "w", encoding="ascii") as f:
+        f.write("prog: $(patsubst %.c,%.o,$(wildcard *.c)); gcc -o $@ $^\n%.o: %.c; gcc -O1 -c -o $@ $<\n")
+
+
+def processes(scratch):
+    """Trees of processes: everything together, divided by how many there are where they are alike."""
+    project = os.path.join(scratch, "project")
+    make_project(project)
+    loops = (("fork, exec and exit of /bin/true", 100, ["bash", "-c", "for ((i = 0; i < 100; i++)); do /bin/true; done"]),
+             ("one execve in a row of 500", 500, [os.path.join(PROGRAMS, "exec"), "500"]),
+             ("one process in a session of 1000", 1000, ["bash", "-c", "for ((i = 0; i < 1000; i++)); do (:); done"]),
+             ("one of 200 processes at a time", 200, ["/usr/bin/python3", "-S", "-c", BOMB]),
+             ("make -j2 of a C project with 30 files", 1, ["make", "-s", "-B", "-j2", "-C", project]))
+    for title, count, command in loops:
+        values = Variants(command, scratch).rounds(lambda way: way()[0], rounds=max(3, ROUNDS // 2))
+        show_ratios(title, values, {"record": 3.0} if count == 1 else {})
+        if count > 1:
+            print("  " + ", ".join("%s %.2f ms" % (name, statistics.median(seconds) / count * 1e3)
+                                   for name, seconds in values.items()))
+
+
 def memory(scratch):
     for title, arguments, target in (("huge pages", [], 1.5), ("4 KiB pages", ["nohuge"], 4.0)):
         variants = Variants([os.path.join(PROGRAMS, "touch"), "1024"] + arguments, scratch)
@@ -141,6 +188,7 @@ def main():
     scratch = tempfile.mkdtemp(prefix="sandrec-bench.", dir=os.environ.get("TMPDIR", "/var/tmp"))
     try:
         start(scratch)
+        processes(scratch)
         system_calls(scratch)
         memory(scratch)
         computations(scratch)
