@@ -1,9 +1,13 @@
 /* What running and recording share: one system call from the registers to its result. Contract: session.h. */
 #include <errno.h>
+#include <stdio.h>
+#include <string.h>
 
 #include "syscall-emu/fd.h"
 #include "syscall-emu/kernel_shared.h"
 #include "syscall-emu/session.h"
+
+#define SAID_MAX 64
 
 /* A descriptor of ours does not exist for the guest, whatever the call. */
 static bool names_our_fd(const struct sys_desc *desc, const struct plan *p)
@@ -12,6 +16,23 @@ static bool names_our_fd(const struct sys_desc *desc, const struct plan *p)
 		if (desc->arg[i] == A_FD && fd_is_ours((int)p->arg[i]))
 			return true;
 	return false;
+}
+
+/* Once for each call, as programs try again. */
+static void say_refused(const struct task *t, const struct sys_desc *desc)
+{
+	static const struct sys_desc *said[SAID_MAX];
+
+	if (!t->proc->verbose)
+		return;
+	for (unsigned i = 0; i < SAID_MAX && said[i] != desc; i++) {
+		if (said[i])
+			continue;
+		said[i] = desc;
+		fprintf(stderr, "sandrec: process %d: %s is refused with %s%s%s\n", t->proc->pid, desc->name,
+			strerrorname_np(desc->refuse), desc->note ? ": " : "", desc->note ? desc->note : "");
+		return;
+	}
 }
 
 int64_t syscall_prepare(struct task *t, const struct sys_desc *desc)
@@ -24,8 +45,10 @@ int64_t syscall_prepare(struct task *t, const struct sys_desc *desc)
 		return rc;
 	if (!desc)
 		return 0;
-	if (desc->refuse)
+	if (desc->refuse) {
+		say_refused(t, desc);
 		return -desc->refuse;
+	}
 	return names_our_fd(desc, &t->plan) ? -EBADF : 0;
 }
 
