@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "cli/message.h"
+#include "cli/progress_line.h"
 
 #define PREFIX "sandrec: "
 #define MESSAGE_MAX 4096
@@ -34,6 +35,7 @@ static void put(const char *start, const char *line, size_t len)
 		buf[n++] = printable((unsigned char)line[i]) ? line[i] : '?';
 	buf[n++] = '\n';
 	fflush(stdout);
+	progress_line_wipe();
 	fwrite(buf, 1, (size_t)n, stderr);
 	fflush(stderr);
 }

@@ -89,7 +89,7 @@ _sandrec()
 		COMPREPLY=($(compgen -W "$("$me" syscalls 2>/dev/null | awk '$1 ~ /^[0-9]/ { print $2 }')" -- "$cur"))
 		return
 		;;
-	--cpu)
+	--cpu | --sort)
 		COMPREPLY=($(compgen -W "$(_sandrec_choices "$me" "$command" "$prev")" -- "$cur"))
 		return
 		;;
@@ -114,7 +114,7 @@ _sandrec()
 	fi
 	case $command in
 	run) COMPREPLY=($(compgen -c -f -- "$cur")) ;;
-	replay | gdb | serve | dump | ps | info | rm) COMPREPLY=($(compgen -W "$(_sandrec_traces "$me")" -- "$cur") $(compgen -d -- "$cur")) ;;
+	replay | gdb | serve | dump | stat | ps | info | rm) COMPREPLY=($(compgen -W "$(_sandrec_traces "$me")" -- "$cur") $(compgen -d -- "$cur")) ;;
 	esac
 }
 

@@ -48,3 +48,19 @@ int trace_open_stream(int dir, int number, struct stream_reader **r)
 	*r = NULL;
 	return stream_reader_open(dir, name, ring, r);
 }
+
+uint64_t trace_count_events(int dir, const struct trace_procs *ps, const struct trace_proc *one)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < ps->n; i++) {
+		struct stream_reader *r;
+
+		if (one && one != &ps->p[i])
+			continue;
+		if (trace_open_stream(dir, ps->p[i].number, &r) == 0)
+			n += stream_events(r);
+		stream_reader_close(r);
+	}
+	return n;
+}

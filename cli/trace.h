@@ -40,6 +40,9 @@ const struct trace_proc *trace_proc_numbered(const struct trace_procs *ps, int n
 /* The process that a user means: "PID" (the last that had it) or "PID.N" (the Nth). NULL after a message. */
 const struct trace_proc *trace_proc_find(const struct trace_procs *ps, const char *path, const char *text);
 
+/* Events that can be read: of all processes, or of one. For progress. */
+uint64_t trace_count_events(int dir, const struct trace_procs *ps, const struct trace_proc *one);
+
 struct trace_filter {
 	uint64_t from, to;   /* event numbers, both included */
 	int number, tid;     /* of a process, of a thread; 0: any */
