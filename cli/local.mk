@@ -5,7 +5,7 @@ sandrec_SOURCES += %D%/address.c %D%/address.h %D%/describe.c %D%/describe.h %D%
 	%D%/dump_json.h %D%/gdb.c %D%/handover.c %D%/info.c %D%/ls.c %D%/main.c %D%/outcome.c %D%/outcome.h %D%/procs.c %D%/procs.h %D%/ps.c \
 	%D%/replay.c %D%/rm.c %D%/run.c %D%/serve.c %D%/serve.h \
 	%D%/syscalls.c %D%/trace.c %D%/trace.h %D%/trace_merge.c %D%/trace_procs.c
-sandrec_SOURCES += %D%/stat.c
+sandrec_SOURCES += %D%/stat.c %D%/verify.c %D%/integrity.c %D%/integrity.h %D%/needs.c %D%/needs.h
 libsandrec_a_SOURCES += %D%/progress_line.c %D%/progress_line.h %D%/tally.c %D%/tally.h
 
 dist_man1_MANS += doc/sandrec.1
