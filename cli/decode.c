@@ -3,19 +3,23 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli/decode.h"
 #include "syscall-emu/bpf_abi.h"
 #include "syscall-emu/names_sets.h"
+#include "vmm/cleanup.h"
 
 #define PATH_SHOWN 4096
+#define NESTED_SHOWN 8
 
 void decode_call(struct call *c, const struct event *ev, const struct memory *mem)
 {
 	const struct guest_regs *r = &ev->regs;
 
-	*c = (struct call){ .ev = ev, .mem = mem, .nr = (uint32_t)r->rax, .result = ev->result };
+	*c = (struct call){ .ev = ev, .mem = mem, .nr = (uint32_t)r->rax, .result = ev->result,
+			   .string_max = DECODE_STRING_MAX };
 	const uint64_t args[6] = { r->rdi, r->rsi, r->rdx, r->r10, r->r8, r->r9 };
 
 	memcpy(c->arg, args, sizeof(args));
@@ -59,6 +63,14 @@ void decode_address(FILE *out, uint64_t addr)
 		fputs("NULL", out);
 }
 
+void decode_pointer(FILE *out, const struct call *c, uint64_t addr)
+{
+	if (addr && c->no_addresses)
+		fputs("ADDR", out);
+	else
+		decode_address(out, addr);
+}
+
 static void put_byte(FILE *out, unsigned char c, bool digit_follows)
 {
 	static const char special[] = "\"\\\n\t\r\v\f", letter[] = "\"\\ntrvf";
@@ -82,6 +94,21 @@ void decode_quoted(FILE *out, const void *bytes, size_t len, bool more)
 	fputs(more ? "\"..." : "\"", out);
 }
 
+void decode_bytes(FILE *out, const struct call *c, uint64_t addr, uint32_t kind, uint64_t len)
+{
+	size_t room = len < c->string_max ? len : c->string_max, n;
+
+	if (room > MEMORY_BYTES_MAX) /* no more is held */
+		room = MEMORY_BYTES_MAX;
+	cleanup_free unsigned char *buf = malloc(room + 1);
+
+	n = buf ? memory_get(c->mem, addr, kind, buf, room) : 0;
+	if (!n && (len || c->failed || c->unfinished))
+		decode_pointer(out, c, addr);
+	else
+		decode_quoted(out, buf, n, n < len);
+}
+
 static void put_string(FILE *out, const struct call *c, uint64_t addr)
 {
 	char buf[PATH_SHOWN];
@@ -89,7 +116,7 @@ static void put_string(FILE *out, const struct call *c, uint64_t addr)
 	size_t len = strnlen(buf, n);
 
 	if (!n || !addr)
-		decode_address(out, addr);
+		decode_pointer(out, c, addr);
 	else
 		decode_quoted(out, buf, len, len == n);
 }
@@ -149,19 +176,58 @@ static bool put_number_object(FILE *out, const struct call *c, const struct sys_
 
 static void put_buffer(FILE *out, const struct call *c, const struct sys_mem *m, uint64_t addr)
 {
-	unsigned char buf[DECODE_STRING_MAX + 1];
 	uint32_t kind = m->dir & MEM_OUT ? DATA_MEMORY : DATA_INPUT;
 	uint64_t len = length(c, m->got.op && (m->dir & MEM_OUT) ? &m->got : &m->cap);
 	uint64_t there = memory_length(c->mem, addr, kind);
-	size_t n;
 
 	if (len > there && (kind == DATA_MEMORY || len == UINT64_MAX))
 		len = there;
-	n = memory_get(c->mem, addr, kind, buf, len < DECODE_STRING_MAX ? len : DECODE_STRING_MAX);
-	if (!n && (len || c->failed || c->unfinished))
-		decode_address(out, addr);
-	else
-		decode_quoted(out, buf, n, n < len);
+	decode_bytes(out, c, addr, kind, len);
+}
+
+/* One object with pointers in it: its own bytes only where somebody compares them, then what the pointers led to. */
+static void put_parent(FILE *out, const struct call *c, const struct sys_mem *m, uint64_t addr)
+{
+	uint32_t kind = m->dir & MEM_OUT ? DATA_MEMORY : DATA_INPUT;
+	const char *sep = "";
+
+	fputc('{', out);
+	for (const struct sys_mem *sub = m->sub; sub->dir; sub++) {
+		uint32_t sub_kind = sub->dir & MEM_OUT ? DATA_MEMORY : DATA_INPUT;
+		uint64_t to, len;
+
+		if (memory_get(c->mem, addr + sub->off, DATA_INPUT, &to, sizeof(to)) != sizeof(to) &&
+		    memory_get(c->mem, addr + sub->off, kind, &to, sizeof(to)) != sizeof(to))
+			continue;
+		len = memory_length(c->mem, to, sub_kind);
+		if (!to || !len)
+			continue;
+		fprintf(out, "%s[%u]=", sep, sub->off);
+		decode_bytes(out, c, to, sub_kind, len);
+		sep = ", ";
+	}
+	fputs(*sep ? "}" : "...}", out);
+}
+
+/* Objects that have no form of their own: what was recorded of the memory they point to. */
+static void put_nested(FILE *out, const struct call *c, const struct sys_mem *m, uint64_t addr)
+{
+	uint64_t size = m->flags & MEM_ARRAY ? length(c, &m->cap) : m->elem;
+
+	if (!memory_length(c->mem, addr, DATA_INPUT) && !memory_length(c->mem, addr, DATA_MEMORY)) {
+		decode_pointer(out, c, addr);
+		return;
+	}
+	if (!(m->flags & MEM_ARRAY) || !m->elem) {
+		put_parent(out, c, m, addr);
+		return;
+	}
+	fputc('[', out);
+	for (uint64_t at = 0; at < size && at < NESTED_SHOWN * (uint64_t)m->elem; at += m->elem) {
+		fputs(at ? ", " : "", out);
+		put_parent(out, c, m, addr + at);
+	}
+	fputs(size > NESTED_SHOWN * (uint64_t)m->elem ? ", ...]" : "]", out);
 }
 
 static const struct sys_mem *region_of(const struct call *c, unsigned i)
@@ -178,12 +244,12 @@ static void put_pointer(FILE *out, const struct call *c, unsigned i)
 	uint64_t addr = c->arg[i];
 
 	if (!addr || !m)
-		decode_address(out, addr);
+		decode_pointer(out, c, addr);
 	else if (m->cap.op == LEN_CSTR && m->dir == MEM_IN)
 		put_string(out, c, addr);
 	else if (!decode_object(out, c, i) && !put_number_object(out, c, m, addr)) {
 		if (m->sub)
-			decode_address(out, addr);
+			put_nested(out, c, m, addr);
 		else
 			put_buffer(out, c, m, addr);
 	}
@@ -219,7 +285,7 @@ static uint64_t widened(unsigned kind, uint64_t v)
 	}
 }
 
-static void put_value(FILE *out, unsigned kind, uint64_t v)
+static void put_value(FILE *out, const struct call *c, unsigned kind, uint64_t v)
 {
 	const char *name;
 
@@ -259,7 +325,7 @@ static void put_value(FILE *out, unsigned kind, uint64_t v)
 		return;
 	case A_ADDR:
 	case A_PTR:
-		decode_address(out, v);
+		decode_pointer(out, c, v);
 		return;
 	default:
 		fprintf(out, v ? "%#" PRIx64 : "0", v);
@@ -286,7 +352,7 @@ void decode_arg(FILE *out, const struct call *c, unsigned i)
 		names_format(names, v, buf, sizeof(buf));
 		fputs(buf, out);
 	} else
-		put_value(out, kind, v);
+		put_value(out, c, kind, v);
 }
 
 void decode_result(FILE *out, const struct call *c)
@@ -304,7 +370,10 @@ void decode_result(FILE *out, const struct call *c)
 		else
 			fprintf(out, "-1 (errno %d)", (int)-c->result);
 	} else if (c->row && c->row->ret == RET_ADDR) {
-		fprintf(out, "%#" PRIx64, (uint64_t)c->result);
+		if (c->no_addresses)
+			fputs("ADDR", out);
+		else
+			fprintf(out, "%#" PRIx64, (uint64_t)c->result);
 	} else if (c->row && c->row->ret == RET_NONE) {
 		fputc('?', out);
 	} else {

@@ -19,6 +19,10 @@ struct call {
 	bool variant;               /* row is that of a command */
 	int64_t result;
 	bool failed, unfinished;    /* an error; interrupted, or it set all registers */
+
+	/* How it is shown: decode_call() sets what dump wants, `diff` something else. */
+	size_t string_max;          /* bytes of a buffer */
+	bool no_addresses, no_times, no_pids; /* as ADDR, TIME, PID */
 };
 
 void decode_call(struct call *c, const struct event *ev, const struct memory *mem);
@@ -41,6 +45,9 @@ void decode_wait_status(FILE *out, int status);           /* "exited with 0", "k
 /* "text\n" in quotes; more: the buffer went on. */
 void decode_quoted(FILE *out, const void *bytes, size_t len, bool more);
 void decode_address(FILE *out, uint64_t addr);            /* "NULL", "0x7f..." */
+void decode_pointer(FILE *out, const struct call *c, uint64_t addr); /* or "ADDR" */
+/* len bytes at addr as far as they were recorded and c wants to see them; else the address. */
+void decode_bytes(FILE *out, const struct call *c, uint64_t addr, uint32_t kind, uint64_t len);
 
 /* Objects with a form of their own (decode_struct.c): true when the one that argument i points to was shown. */
 bool decode_object(FILE *out, const struct call *c, unsigned i);

@@ -7,6 +7,7 @@
 #include <net/if.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
@@ -45,7 +46,10 @@ static bool put_timespec(FILE *out, const struct call *c, unsigned i, uint32_t k
 
 	if (!get(c, i, kind, &v, sizeof(v)))
 		return false;
-	fprintf(out, "{tv_sec=%ld, tv_nsec=%ld}", v.tv_sec, v.tv_nsec);
+	if (c->no_times && kind == DATA_MEMORY)
+		fputs("TIME", out);
+	else
+		fprintf(out, "{tv_sec=%ld, tv_nsec=%ld}", v.tv_sec, v.tv_nsec);
 	return true;
 }
 
@@ -65,7 +69,10 @@ static bool timeval_out(FILE *out, const struct call *c, unsigned i)
 
 	if (!get(c, i, DATA_MEMORY, &v, sizeof(v)))
 		return false;
-	fprintf(out, "{tv_sec=%ld, tv_usec=%ld}", v.tv_sec, v.tv_usec);
+	if (c->no_times)
+		fputs("TIME", out);
+	else
+		fprintf(out, "{tv_sec=%ld, tv_usec=%ld}", v.tv_sec, v.tv_usec);
 	return true;
 }
 
@@ -160,7 +167,7 @@ static bool sigaction_any(FILE *out, const struct call *c, unsigned i, uint32_t 
 	if (v.handler < 2)
 		fputs(v.handler ? "SIG_IGN" : "SIG_DFL", out);
 	else
-		fprintf(out, "%#" PRIx64, v.handler);
+		decode_pointer(out, c, v.handler);
 	fputs(", sa_mask=", out);
 	put_sigset(out, v.mask);
 	fputs(", sa_flags=", out);
@@ -206,6 +213,10 @@ static bool statfs_out(FILE *out, const struct call *c, unsigned i)
 		return false;
 	fputs("{f_type=", out);
 	put_names(out, &names_fs_magic, (uint64_t)v.f_type);
+	if (c->no_times) { /* it changes as they go by */
+		fputs(", ...}", out);
+		return true;
+	}
 	fprintf(out, ", f_bsize=%ld, f_blocks=%ld, f_bfree=%ld, ...}", (long)v.f_bsize, (long)v.f_blocks,
 		(long)v.f_bfree);
 	return true;
@@ -281,21 +292,17 @@ static bool put_iovec(FILE *out, const struct call *c, uint64_t addr, uint64_t n
 		return false;
 	fputc('[', out);
 	for (uint64_t i = 0; i < n && i < ELEMENTS_SHOWN; i++) {
-		unsigned char buf[DECODE_STRING_MAX];
 		uint64_t len;
-		size_t got;
 
 		if (memory_get_any(c->mem, addr + i * sizeof(v), &v, sizeof(v)) != sizeof(v))
 			break;
 		len = kind == DATA_MEMORY && v.iov_len > left ? left : v.iov_len;
 		left -= len < left ? len : left;
-		got = memory_get(c->mem, (uint64_t)(uintptr_t)v.iov_base, kind, buf,
-				 len < sizeof(buf) ? len : sizeof(buf));
 		fputs(i ? ", {iov_base=" : "{iov_base=", out);
-		if (got || !len)
-			decode_quoted(out, buf, got, got < len);
+		if (len)
+			decode_bytes(out, c, (uint64_t)(uintptr_t)v.iov_base, kind, len);
 		else
-			decode_address(out, (uint64_t)(uintptr_t)v.iov_base);
+			fputs("\"\"", out);
 		fprintf(out, ", iov_len=%zu}", v.iov_len);
 	}
 	fputs(n > ELEMENTS_SHOWN ? ", ...]" : "]", out);
@@ -320,10 +327,10 @@ static bool put_msghdr(FILE *out, const struct call *c, unsigned i, uint32_t kin
 		return false;
 	fputs("{msg_name=", out);
 	if (!put_sockaddr(out, c, (uint64_t)(uintptr_t)v.msg_name, kind, v.msg_namelen))
-		decode_address(out, (uint64_t)(uintptr_t)v.msg_name);
+		decode_pointer(out, c, (uint64_t)(uintptr_t)v.msg_name);
 	fputs(", msg_iov=", out);
 	if (!put_iovec(out, c, (uint64_t)(uintptr_t)v.msg_iov, v.msg_iovlen, kind))
-		decode_address(out, (uint64_t)(uintptr_t)v.msg_iov);
+		decode_pointer(out, c, (uint64_t)(uintptr_t)v.msg_iov);
 	fprintf(out, ", msg_iovlen=%zu, msg_controllen=%zu, msg_flags=", v.msg_iovlen, v.msg_controllen);
 	put_names(out, &names_msg_flags, (uint32_t)v.msg_flags);
 	fputc('}', out);
@@ -359,11 +366,16 @@ static bool pollfds(FILE *out, const struct call *c, unsigned i)
 	return true;
 }
 
-static void put_epoll_event(FILE *out, const struct epoll_event *e)
+static void put_epoll_event(FILE *out, const struct call *c, const struct epoll_event *e)
 {
 	fputs("{events=", out);
 	put_names(out, &names_epoll_events, e->events);
-	fprintf(out, ", data=%#" PRIx64 "}", (uint64_t)e->data.u64);
+	fputs(", data=", out);
+	if (e->data.u64 > UINT32_MAX) /* most likely a pointer */
+		decode_pointer(out, c, e->data.u64);
+	else
+		fprintf(out, "%#" PRIx64, (uint64_t)e->data.u64);
+	fputc('}', out);
 }
 
 static bool epoll_event_in(FILE *out, const struct call *c, unsigned i)
@@ -372,7 +384,7 @@ static bool epoll_event_in(FILE *out, const struct call *c, unsigned i)
 
 	if (!get(c, i, DATA_INPUT, &e, sizeof(e)))
 		return false;
-	put_epoll_event(out, &e);
+	put_epoll_event(out, c, &e);
 	return true;
 }
 
@@ -389,7 +401,7 @@ static bool epoll_events_out(FILE *out, const struct call *c, unsigned i)
 		if (memory_get(c->mem, at, DATA_MEMORY, &e, sizeof(e)) != sizeof(e))
 			break;
 		fputs(k ? ", " : "", out);
-		put_epoll_event(out, &e);
+		put_epoll_event(out, c, &e);
 	}
 	fputs(c->result > ELEMENTS_SHOWN ? ", ...]" : "]", out);
 	return true;
@@ -421,6 +433,10 @@ static bool sysinfo_out(FILE *out, const struct call *c, unsigned i)
 
 	if (!get(c, i, DATA_MEMORY, &v, sizeof(v)))
 		return false;
+	if (c->no_times) {
+		fputs("{...}", out);
+		return true;
+	}
 	fprintf(out, "{uptime=%ld, totalram=%lu, freeram=%lu, procs=%u, ...}", v.uptime, v.totalram, v.freeram,
 		v.procs);
 	return true;
@@ -435,6 +451,72 @@ static bool wait_status_out(FILE *out, const struct call *c, unsigned i)
 	fputc('[', out);
 	decode_wait_status(out, status);
 	fputc(']', out);
+	return true;
+}
+
+static bool waited_out(FILE *out, const struct call *c, unsigned i)
+{
+	siginfo_t v;
+
+	memset(&v, 0, sizeof(v)); /* the kernel writes it as far as si_status */
+	if (!get(c, i, DATA_MEMORY, &v, offsetof(siginfo_t, si_status) + sizeof(v.si_status)))
+		return false;
+	if (c->no_pids)
+		v.si_pid = 0;
+	decode_siginfo(out, &v, sizeof(v));
+	return true;
+}
+
+static bool statx_out(FILE *out, const struct call *c, unsigned i)
+{
+	struct statx v;
+
+	if (!get(c, i, DATA_MEMORY, &v, sizeof(v)))
+		return false;
+	fputs("{stx_mode=", out);
+	put_names(out, &names_file_mode, v.stx_mode);
+	fprintf(out, ", stx_size=%" PRIu64 ", ...}", (uint64_t)v.stx_size);
+	return true;
+}
+
+/* The names, as far as there is room for them. */
+static bool dirents_out(FILE *out, const struct call *c, unsigned i)
+{
+	struct { uint64_t ino, off; uint16_t reclen; uint8_t type; char name[256]; } v;
+	uint64_t at = 0;
+	size_t head = offsetof(typeof(v), name);
+
+	if (c->failed || c->result < 0)
+		return false;
+	fputc('[', out);
+	for (unsigned n = 0; at + head < (uint64_t)c->result; n++) {
+		size_t got = memory_get(c->mem, c->arg[i] + at, DATA_MEMORY, &v, sizeof(v));
+
+		if (got <= head || v.reclen <= head)
+			break;
+		if (n == ELEMENTS_SHOWN && c->string_max == DECODE_STRING_MAX) {
+			fputs(", ...", out);
+			break;
+		}
+		fputs(n ? ", " : "", out);
+		decode_quoted(out, v.name, strnlen(v.name, (got < v.reclen ? got : v.reclen) - head), false);
+		at += v.reclen;
+	}
+	fputc(']', out);
+	return true;
+}
+
+/* A terminal's session or foreground group. */
+static bool group_any(FILE *out, const struct call *c, unsigned i)
+{
+	int32_t pid;
+
+	if (memory_get_any(c->mem, c->arg[i], &pid, sizeof(pid)) != sizeof(pid))
+		return false;
+	if (c->no_pids)
+		fputs("[PID]", out);
+	else
+		fprintf(out, "[%d]", pid);
 	return true;
 }
 
@@ -467,6 +549,8 @@ static const struct { const char *call; unsigned arg; object_fn *fn; } objects[]
 	{ "ioctl$TCGETS", 2, termios_any },
 	{ "ioctl$TCSETS", 2, termios_any }, { "ioctl$TCSETSW", 2, termios_any }, { "ioctl$TCSETSF", 2, termios_any },
 	{ "ioctl$TCGETS2", 2, termios_any }, { "wait4", 1, wait_status_out },
+	{ "waitid", 2, waited_out }, { "statx", 4, statx_out }, { "getdents64", 1, dirents_out },
+	{ "ioctl$TIOCGPGRP", 2, group_any }, { "ioctl$TIOCSPGRP", 2, group_any }, { "ioctl$TIOCGSID", 2, group_any },
 };
 
 /* A row's name, or that of the call it is a command of. */

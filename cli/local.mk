@@ -5,13 +5,14 @@ sandrec_SOURCES += %D%/address.c %D%/address.h %D%/describe.c %D%/describe.h %D%
 	%D%/dump_json.h %D%/gdb.c %D%/handover.c %D%/info.c %D%/ls.c %D%/main.c %D%/outcome.c %D%/outcome.h %D%/procs.c %D%/procs.h %D%/ps.c \
 	%D%/replay.c %D%/rm.c %D%/run.c %D%/serve.c %D%/serve.h \
 	%D%/syscalls.c %D%/trace.c %D%/trace.h %D%/trace_merge.c %D%/trace_procs.c
-sandrec_SOURCES += %D%/stat.c %D%/verify.c %D%/integrity.c %D%/integrity.h %D%/needs.c %D%/needs.h
-libsandrec_a_SOURCES += %D%/progress_line.c %D%/progress_line.h %D%/tally.c %D%/tally.h
+sandrec_SOURCES += %D%/compare.c %D%/compare.h %D%/diff.c %D%/diff_print.c %D%/diff_print.h %D%/pairing.c %D%/pairing.h
+sandrec_SOURCES += %D%/event_text.c %D%/event_text.h %D%/stat.c %D%/verify.c %D%/integrity.c %D%/integrity.h %D%/needs.c %D%/needs.h
+libsandrec_a_SOURCES += %D%/progress_line.c %D%/progress_line.h %D%/tally.c %D%/tally.h %D%/align.c %D%/align.h
 
 dist_man1_MANS += doc/sandrec.1
 dist_bashcompletion_DATA += %D%/sandrec.bash
 shell_tests += tests/cli_help.sh tests/cli_trees.sh tests/cli_tools.sh
 check_PROGRAMS += tests/fuzz/fuzz_options
 TESTS += tests/fuzz/fuzz_options
-unit_tests += tests/unit/test_tally
+unit_tests += tests/unit/test_tally tests/unit/test_align
 unit_tests += tests/unit/test_decode tests/unit/test_names tests/unit/test_options

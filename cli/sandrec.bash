@@ -106,6 +106,7 @@ _sandrec()
 		return
 		;;
 	--tid | --from | --to) return ;;
+	--tid | --from | --to | --context) return ;;
 	esac
 	if [[ $cur == -* ]]; then
 		COMPREPLY=($(compgen -W "$(_sandrec_options "$me" "$command")" -- "$cur"))
@@ -114,7 +115,7 @@ _sandrec()
 	fi
 	case $command in
 	run) COMPREPLY=($(compgen -c -f -- "$cur")) ;;
-	replay | gdb | serve | dump | stat | verify | ps | info | rm) COMPREPLY=($(compgen -W "$(_sandrec_traces "$me")" -- "$cur") $(compgen -d -- "$cur")) ;;
+	replay | gdb | serve | dump | stat | verify | diff | ps | info | rm) COMPREPLY=($(compgen -W "$(_sandrec_traces "$me")" -- "$cur") $(compgen -d -- "$cur")) ;;
 	esac
 }
 

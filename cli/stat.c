@@ -66,6 +66,7 @@ static const struct {
 	{ REC_FAULT, "faults", "fault", "faults" },
 	{ REC_TSC, "tsc", "time stamp", "time stamps" },
 	{ REC_SCHED, "switches", "thread switch", "thread switches" },
+	{ REC_TURN, "turns", "turn among processes", "turns among processes" },
 	{ REC_EXIT, "exits", "exit", "exits" },
 	{ REC_NOTE, "notes", "note", "notes" },
 };

@@ -66,7 +66,7 @@ for c in $commands; do
 	check "$c: a wrong option is two lines and a status" \
 		one_error $([ "$c" = run ] && echo 125 || echo 2) "$c" --no-such-option
 done
-check "commands are completed" [ "$(completes '' d | tr '\n' ' ')" = "doctor dump " ]
+check "commands are completed" [ "$(completes '' d | tr '\n' ' ')" = "diff doctor dump " ]
 check "an unknown command is two lines and status 2" one_error 2 fly
 check "a missing recording is two lines and status 1" \
 	env SANDREC_TRACE_DIR="$T/none" bash -c ". '$top_srcdir/tests/lib.sh'; $(declare -f one_error); one_error 1 dump"

@@ -1,5 +1,5 @@
 #!/bin/bash
-# The commands that read, compare, move and show recordings: stat, verify.
+# The commands that read, compare, move and show recordings: stat, verify, diff.
 . "$(dirname "$0")/lib.sh"
 require_sandrec
 cd "$T" || exit 99
@@ -98,5 +98,86 @@ check "verify: a damaged manifest" broken "manifest" bad_manifest
 mkdir empty && echo '{' >empty/manifest
 not_a_trace() { sandrec verify empty; ended "exit 1"; }
 check "verify: nothing in it" not_a_trace
+
+### diff
+record tree2 "exit 3" /bin/bash tree.sh
+cat >words.c <<'SOURCE'
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+int main(void)
+{
+	char buf[300];
+	int fd = open("words", O_RDONLY);
+	ssize_t n = read(fd, buf, SIZE);
+	EXTRA
+	if (getuid() == 1234567 || write(1, MESSAGE, sizeof(MESSAGE) - 1) < 0)
+		return 1;
+	return n < 0;
+}
+SOURCE
+words() { cc -O1 -o words.bin words.c -DSIZE="$1" -DEXTRA="$2" -DMESSAGE="$3" && record "$4" "exit 0" ./words.bin; }
+has_cc=
+if have cc; then
+	has_cc=yes
+	seq 100 >words
+	words 200 "" '"hello"' words1
+	words 200 "" '"hello"' words2
+	words 200 "close(open(\"nothing\",O_RDONLY));" '"hello"' words_open
+	words 150 "" '"hello"' words_size
+	words 200 "" '"help"' words_message
+	seq 50 >words && seq 52 102 >>words
+	words 200 "" '"hello"' words_data
+fi
+same() { sandrec diff "$@" && ended "exit 0" && prints ""; }
+# differs N LINE... -- ARG...: exit 1, N differences, and these lines
+differs() {
+	local n=$1 line
+	shift
+	local lines=()
+	while [ "$1" != -- ]; do lines+=("$1"); shift; done
+	shift
+	sandrec diff "$@"
+	ended "exit 1" || return
+	for line in "^$n differences? in [0-9]+ process(es)?: - " "${lines[@]}"; do has_line "$line" || { cat last.out; return 1; }; done
+}
+only() { [ "$(grep -c '^[-+]' last.out)" = "$1" ] || { echo "lines that differ:"; grep '^[-+]' last.out; return 1; }; }
+check "diff: a recording and itself" same tree tree
+check "diff: the same script twice: pids and times do not count" same tree tree2
+pids_count() { sandrec diff --pids tree tree2; ended "exit 1" && has_line '^[-]([0-9]+) clone\(' && has_line '^[+]([0-9]+) clone\('; }
+check "diff --pids: unless asked for" pids_count
+times_count() { sandrec diff --times -q tree tree2; [ "$(cat last.status)" != "exit 2" ] && prints ""; }
+check "diff --times -q: prints nothing" times_count
+json_same() { sandrec diff --json tree tree2 && ended "exit 0" && json "v['same'] and not v['runs'] and v['differences'] == 0"; }
+check "diff --json: no difference" json_same
+if [ -n "$has_cc" ]; then
+	one_open() { differs 1 '^\+[0-9]+ openat\(AT_FDCWD, "nothing", O_RDONLY\) = -1 ENOENT' '^\+[0-9]+ close\(-1\)' -- --no-data words1 words_open && only 2; }
+	check "diff: the same program twice" same words1 words2
+	size() { differs 1 '^-[0-9]+ read\([0-9]+, .*, 200\) = 200' '^\+[0-9]+ read\([0-9]+, .*, 150\) = 150' -- --no-data words1 words_size && only 2; }
+	text() { differs 1 '^-[0-9]+ write\(1, "hello", 5\) = 5' '^\+[0-9]+ write\(1, "help", 4\) = 4' -- --syscall=write words1 words_message && only 2; }
+	data() { differs 1 '^-    \.\.\..*n50.n51.n' '^\+    \.\.\..*n50.n52.n' -- --syscall=read words1 words_data; }
+	data_ignored() { sandrec diff --no-data --syscall=read words1 words_data; ended "exit 0"; }
+	run_json() {
+		sandrec diff --json --syscall=write words1 words_message; ended "exit 1" &&
+			json "not v['same'] and len(v['runs']) == 1 and v['runs'][0]['removed'][0]['text'].startswith('write(1, \"hello\"')
+and v['runs'][0]['added'][0]['text'].startswith('write(1, \"help\"') and v['runs'][0]['thread'] == 1"
+	}
+	context() { sandrec diff --no-data --context=0 words1 words_size; ended "exit 1" && ! grep '^ ' last.out; }
+	check "diff: one more open" one_open
+	check "diff: another size" size
+	check "diff: another message" text
+	check "diff: a difference deep in a buffer is shown" data
+	check "diff --no-data: it does not count" data_ignored
+	check "diff --json: a difference" run_json
+	check "diff --context=0: nothing else" context
+else
+	skip "diff: changed programs" "no compiler"
+fi
+child_only() { sandrec diff tree counter; ended "exit 1" && has_line '^-process [0-9]+ \(wc -l\): only in tree, [0-9]+ events$'; }
+no_such_trace() { sandrec diff tree nowhere; ended "exit 2" && says 'no such recording'; }
+damaged_side() { cp -a tree damaged && (cd damaged && flip_stream) && sandrec diff tree damaged; ended "exit 2"; }
+check "diff: a process without counterpart" child_only
+check "diff: trouble is status 2" no_such_trace
+check "diff: a damaged recording is trouble, not a difference" damaged_side
 
 done_testing
