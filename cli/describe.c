@@ -14,6 +14,7 @@
 #include "cli/describe.h"
 #include "syscall-emu/names.h"
 #include "trace/escape.h"
+#include "trace/parts.h"
 #include "vmm/cleanup.h"
 
 #define DEPTH_MAX 4 /* a trace has one level of directories */
@@ -169,7 +170,8 @@ static void put_times(struct description *d)
 
 void describe_trace(const char *path, struct description *d)
 {
-	cleanup_close int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	cleanup_close int dir = open(path, O_RDONLY | O_CLOEXEC);
+	struct stat st;
 	int rc;
 
 	memset(d, 0, sizeof(*d));
@@ -181,7 +183,10 @@ void describe_trace(const char *path, struct description *d)
 		strcpy(d->size, "?");
 		return;
 	}
-	d->bytes = tree_size(dir, 0);
+	if (trace_is_packed(dir))
+		d->bytes = fstat(dir, &st) ? 0 : (uint64_t)st.st_blocks * 512;
+	else
+		d->bytes = tree_size(dir, 0);
 	describe_size(d->bytes, d->size, sizeof(d->size));
 	rc = manifest_read(dir, &d->manifest, d->why, sizeof(d->why));
 	if (rc < 0) {

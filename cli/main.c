@@ -28,6 +28,7 @@ static const struct {
 	{ "stat", cmd_stat, false, "count system calls, times and bytes" },
 	{ "verify", cmd_verify, false, "check that a recording is whole" },
 	{ "diff", cmd_diff, false, "compare the system calls of two recordings" },
+	{ "pack", cmd_pack, false, "put a recording into one file, to be moved" },
 	{ "rm", cmd_rm, false, "remove recordings" },
 	{ "doctor", cmd_doctor, true, "say what this machine offers, and what to do about the rest" },
 	{ "syscalls", cmd_syscalls, false, "list the system calls and how each is handled" },

@@ -1,15 +1,14 @@
 /* The processes of a recording. Contract: procs.h. */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "cli/message.h"
 #include "cli/procs.h"
 #include "cli/trace.h"
 #include "syscall-emu/loader.h"
+#include "trace/parts.h"
 #include "trace/stream.h"
 #include "trace/tracedir.h"
 #include "vmm/cleanup.h"
@@ -17,10 +16,9 @@
 static uint64_t size_on_disk(int dir, const char *format, int number)
 {
 	char name[32];
-	struct stat st;
 
 	snprintf(name, sizeof(name), format, number);
-	return fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0 ? 0 : (uint64_t)st.st_blocks * 512;
+	return trace_part_bytes(dir, name);
 }
 
 /* What can be read, from the stream itself: the manifest is as old as the supervisor's last word. */

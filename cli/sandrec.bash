@@ -115,7 +115,7 @@ _sandrec()
 	fi
 	case $command in
 	run) COMPREPLY=($(compgen -c -f -- "$cur")) ;;
-	replay | gdb | serve | dump | stat | verify | diff | ps | info | rm) COMPREPLY=($(compgen -W "$(_sandrec_traces "$me")" -- "$cur") $(compgen -d -- "$cur")) ;;
+	replay | gdb | serve | dump | stat | verify | diff | pack | ps | info | rm) COMPREPLY=($(compgen -W "$(_sandrec_traces "$me")" -- "$cur") $(compgen -d -- "$cur") $(compgen -f -X '!*.sandrec' -- "$cur")) ;;
 	esac
 }
 

@@ -1,7 +1,5 @@
 /* Which processes a recording holds, and what they are called. Contract: trace_procs_read in trace.h. */
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +7,7 @@
 
 #include "cli/message.h"
 #include "cli/trace.h"
+#include "trace/parts.h"
 #include "trace/stream.h"
 #include "trace/tracedir.h"
 #include "vmm/cleanup.h"
@@ -40,30 +39,40 @@ static struct trace_proc *one_more(struct trace_procs *ps)
 	return &ps->p[ps->n++];
 }
 
+struct streams {
+	struct trace_procs *ps;
+	bool failed;
+};
+
+static int take_stream(void *arg, const char *name)
+{
+	struct streams *s = arg;
+	int number = stream_number(name);
+	struct trace_proc *p = number ? one_more(s->ps) : NULL;
+
+	s->failed = number && !p;
+	if (p) {
+		p->number = number;
+		p->has_stream = true;
+	}
+	return s->failed;
+}
+
 static bool take_streams(int dir, const char *path, struct trace_procs *ps)
 {
-	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	cleanup_closedir DIR *d = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *e;
+	struct streams s = { .ps = ps };
+	char why[160];
+	int rc = trace_parts_check(dir, why, sizeof(why));
 
-	if (!d) {
-		message_error("%s: %s", path, strerror(errno));
-		if (fd >= 0)
-			close(fd);
+	if (rc < 0) {
+		message_error("%s: %s", path, why);
+		message_hint(rc == -EPROTO ? "use a newer sandrec" : "take another copy of it");
 		return false;
 	}
-	while ((e = readdir(d))) {
-		int number = stream_number(e->d_name);
-		struct trace_proc *p = number ? one_more(ps) : NULL;
-
-		if (number && !p)
-			return false;
-		if (p) {
-			p->number = number;
-			p->has_stream = true;
-		}
-	}
-	return true;
+	rc = trace_parts_each(dir, take_stream, &s);
+	if (rc < 0)
+		message_error("%s: %s", path, strerror(-rc));
+	return rc == 0 && !s.failed;
 }
 
 static int by_number(const void *a, const void *b)

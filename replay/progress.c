@@ -2,9 +2,7 @@
  * Progress of a replay. Contract: progress.h. The thread that draws lives in the first process, which may be copied
  * (fork) or replaced (exec) at any time: so it takes no locks, and all state is in the tree's shared memory.
  */
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <linux/futex.h>
@@ -20,7 +18,7 @@
 #include "replay/only.h"
 #include "replay/progress.h"
 #include "replay/replayer.h"
-#include "vmm/cleanup.h"
+#include "trace/parts.h"
 
 #define FIRST_NS 1000000000ULL
 #define STEP_MS 200
@@ -51,19 +49,26 @@ static uint64_t count(int dir, int number)
 	return n;
 }
 
+struct counting {
+	int dir;
+	uint64_t n;
+};
+
+static int count_part(void *arg, const char *name)
+{
+	struct counting *c = arg;
+
+	if (!strncmp(name, "events.", 7))
+		c->n += count(c->dir, atoi(name + 7));
+	return 0;
+}
+
 static uint64_t count_all(int dir)
 {
-	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	cleanup_closedir DIR *d = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *e;
-	uint64_t n = 0;
+	struct counting c = { .dir = dir };
 
-	if (!d && fd >= 0)
-		close(fd);
-	while (d && (e = readdir(d)))
-		if (!strncmp(e->d_name, "events.", 7))
-			n += count(dir, atoi(e->d_name + 7));
-	return n;
+	trace_parts_each(dir, count_part, &c);
+	return c.n;
 }
 
 static bool terminal(void)

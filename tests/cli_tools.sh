@@ -1,5 +1,5 @@
 #!/bin/bash
-# The commands that read, compare, move and show recordings: stat, verify, diff.
+# The commands that read, compare, move and show recordings: stat, verify, diff, pack.
 . "$(dirname "$0")/lib.sh"
 require_sandrec
 cd "$T" || exit 99
@@ -101,6 +101,26 @@ check "verify: nothing in it" not_a_trace
 
 ### diff
 record tree2 "exit 3" /bin/bash tree.sh
+cat >family.c <<'SOURCE'
+#include <stdio.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+int main(void)
+{
+	for (int i = 0; i < 3; i++) {
+		struct timespec t;
+		pid_t pid = fork();
+		if (pid == 0) {
+			clock_gettime(CLOCK_REALTIME, &t);
+			execl("/bin/echo", "echo", i == 1 ? "one" : "other", NULL);
+		}
+		if (pid < 0 || waitpid(pid, NULL, 0) != pid || getpgid(pid) == getpid())
+			return 1;
+	}
+	return 3;
+}
+SOURCE
 cat >words.c <<'SOURCE'
 #include <fcntl.h>
 #include <stdio.h>
@@ -120,6 +140,9 @@ words() { cc -O1 -o words.bin words.c -DSIZE="$1" -DEXTRA="$2" -DMESSAGE="$3" &&
 has_cc=
 if have cc; then
 	has_cc=yes
+	cc -O1 -o family.bin family.c
+	record family1 "exit 3" ./family.bin
+	record family2 "exit 3" ./family.bin
 	seq 100 >words
 	words 200 "" '"hello"' words1
 	words 200 "" '"hello"' words2
@@ -143,16 +166,16 @@ differs() {
 }
 only() { [ "$(grep -c '^[-+]' last.out)" = "$1" ] || { echo "lines that differ:"; grep '^[-+]' last.out; return 1; }; }
 check "diff: a recording and itself" same tree tree
-check "diff: the same script twice: pids and times do not count" same tree tree2
-pids_count() { sandrec diff --pids tree tree2; ended "exit 1" && has_line '^[-]([0-9]+) clone\(' && has_line '^[+]([0-9]+) clone\('; }
-check "diff --pids: unless asked for" pids_count
+pids_count() { sandrec diff --pids family1 family2; ended "exit 1" && has_line '^[-]([0-9]+) clone\(' && has_line '^[+]([0-9]+) clone\('; }
 times_count() { sandrec diff --times -q tree tree2; [ "$(cat last.status)" != "exit 2" ] && prints ""; }
 check "diff --times -q: prints nothing" times_count
-json_same() { sandrec diff --json tree tree2 && ended "exit 0" && json "v['same'] and not v['runs'] and v['differences'] == 0"; }
-check "diff --json: no difference" json_same
+json_same() { sandrec diff --json family1 family2 && ended "exit 0" && json "v['same'] and not v['runs'] and v['differences'] == 0"; }
 if [ -n "$has_cc" ]; then
 	one_open() { differs 1 '^\+[0-9]+ openat\(AT_FDCWD, "nothing", O_RDONLY\) = -1 ENOENT' '^\+[0-9]+ close\(-1\)' -- --no-data words1 words_open && only 2; }
 	check "diff: the same program twice" same words1 words2
+	check "diff: the same processes twice: their numbers and times do not count" same family1 family2
+	check "diff --pids: unless asked for" pids_count
+	check "diff --json: no difference" json_same
 	size() { differs 1 '^-[0-9]+ read\([0-9]+, .*, 200\) = 200' '^\+[0-9]+ read\([0-9]+, .*, 150\) = 150' -- --no-data words1 words_size && only 2; }
 	text() { differs 1 '^-[0-9]+ write\(1, "hello", 5\) = 5' '^\+[0-9]+ write\(1, "help", 4\) = 4' -- --syscall=write words1 words_message && only 2; }
 	data() { differs 1 '^-    \.\.\..*n50.n51.n' '^\+    \.\.\..*n50.n52.n' -- --syscall=read words1 words_data; }
@@ -179,5 +202,80 @@ damaged_side() { cp -a tree damaged && (cd damaged && flip_stream) && sandrec di
 check "diff: a process without counterpart" child_only
 check "diff: trouble is status 2" no_such_trace
 check "diff: a damaged recording is trouble, not a difference" damaged_side
+
+### pack
+packs() { sandrec pack -o tree.sandrec tree && ended "exit 0" && has_line '^tree.sandrec: 4 processes, [0-9]+ files, [0-9.]+[KM]$'; }
+reads_the_same() { # ARGS...: the command says the same of the pack as of the directory
+	sandrec "$@" tree && ended "exit 0" && cp last.out of_tree && sandrec "$@" moved/x && ended "exit 0" &&
+		diff <(sed 's/^tree:/X:/; s/"tree"/"X"/' of_tree) <(sed 's/^moved.x:/X:/; s/"moved.x"/"X"/' last.out)
+}
+replays() {
+	(cd "$T/elsewhere" && limited "$T/last" env -i PATH=/nowhere HOME=/nowhere "$SANDREC" replay "$T/moved/x" </dev/null)
+	ended "exit 3" && prints $'one line\n2' && [ ! -s last.err ] || { cat last.err; return 1; }
+}
+one_process() { sandrec replay -p "$("$SANDREC" ps moved/x | awk '/wc -l$/ { print $1 }')" moved/x && ended "exit 0" && prints 2; }
+no_overwrite() {
+	sandrec pack -o tree.sandrec tree; ended "exit 1" && says 'exists' && sandrec pack -f -q -o tree.sandrec tree && ended "exit 0" && prints ""
+}
+twice() { sandrec pack -q -o again.sandrec moved/x && ended "exit 0" && cmp again.sandrec moved/x; }
+no_traces_left() { ! ls ./*.tmp 2>/dev/null; }
+named() { mkdir -p named && (cd named && limited "$T/last" "$SANDREC" pack -q ../tree </dev/null) && ended "exit 0" && [ -s named/tree.sandrec ]; }
+not_damaged_ones() { sandrec pack -o bad.sandrec damaged; ended "exit 1" && says 'only a whole recording' && [ ! -e bad.sandrec ]; }
+listed() { cp tree.sandrec "$SANDREC_TRACE_DIR/packed" && sandrec ls && has_line '^packed .* exit 3 +/bin/bash tree.sh$'; }
+removed() { sandrec rm packed && ended "exit 0" && [ ! -e "$SANDREC_TRACE_DIR/packed" ]; }
+# flipped OFFSET MESSAGE: a changed byte is found by verify
+flipped() {
+	cp moved/x flipped && flip flipped "$1" && sandrec verify flipped
+	ended "exit 1" && says "$2"
+}
+truncated() { head -c 100000 moved/x >cut.sandrec && sandrec replay cut.sandrec; ended "exit 1" && says 'cut.sandrec: the packed recording is damaged or not all there'; }
+no_pack() { echo hello >hello && sandrec replay ./hello; ended "exit 1" && ! grep -q hello last.out; }
+part_at() { # the offset in the pack of 60 bytes inside of the part whose name is $1
+	python3 - "$1" moved/x <<-'PYTHON'
+		import struct, sys
+		b = open(sys.argv[2], "rb").read()
+		at, n = struct.unpack_from("<QQ", b, 16)
+		end = at + n
+		while at < end:
+		    where, stored, size, _, _, name = struct.unpack_from("<QQQQII", b, at)
+		    if b[at + 40:at + 40 + name].decode() == sys.argv[1]:
+		        print(where + 60)
+		    at += 40 + (name + 7) // 8 * 8
+	PYTHON
+}
+mkdir moved elsewhere
+check "pack: one file" packs
+mv tree.sandrec moved/x && mv tree hidden
+check "pack: it replays where nothing else is left" replays
+mv hidden tree && cp moved/x tree.sandrec
+for c in dump "dump --json" ps stat "stat --json" verify "verify --json"; do
+	# shellcheck disable=SC2086
+	check "pack: $c says the same" reads_the_same $c
+done
+check "pack: one process replays" one_process
+check "pack: info" sandrec info moved/x
+check "pack: diff of the directory and the file" same tree moved/x
+check "pack: a file is not replaced unasked" no_overwrite
+check "pack: a pack of a pack is the same" twice
+check "pack: the default name" named
+check "pack: a damaged recording is refused" not_damaged_ones
+check "pack: no half files are left" no_traces_left
+check "pack: listed, and removed" eval 'listed && removed'
+check "pack: a changed byte in the header" flipped 20 'the packed recording is damaged'
+check "pack: a changed byte in the manifest" flipped "$(part_at manifest)" 'manifest damaged: wrong checksum'
+check "pack: a changed byte in events" flipped "$(part_at events.1)" 'process [0-9]+: '
+check "pack: a file cut off" truncated
+check "pack: a file that is no pack" no_pack
+# Nothing but the program, the pack, /dev/kvm and /proc: no libraries, no recording's directory.
+in_empty_root() {
+	mkdir -p empty_root/dev empty_root/proc && cp "$SANDREC" empty_root/sandrec && cp moved/x empty_root/trace && touch empty_root/dev/kvm || return
+	limited "$T/last" unshare -mpf sh -c 'mount --bind /dev/kvm empty_root/dev/kvm && mount -t proc proc empty_root/proc && exec chroot empty_root /sandrec replay /trace' </dev/null
+	ended "exit 3" && prints $'one line\n2'
+}
+if unshare -mpf true 2>/dev/null; then
+	check "pack: it replays in an empty root" in_empty_root
+else
+	skip "pack: it replays in an empty root" "no permission to unshare"
+fi
 
 done_testing

@@ -19,6 +19,7 @@
 
 #include "trace/files.h"
 #include "trace/files_copy.h"
+#include "trace/parts.h"
 #include "trace/tracedir.h"
 #include "vmm/cleanup.h"
 #include "vmm/memo.h"
@@ -40,14 +41,15 @@ struct known {
 
 struct files_store {
 	bool continued;      /* files_continue() */
-	int files;           /* the trace's files/ */
+	int files;           /* the trace's files/; a packed trace, when packed */
+	bool packed;
 	int store, index;    /* the root's, or -1 */
 	unsigned tmp;
 	struct memo *memo;   /* files_share(), or NULL */
 	struct known known[KNOWN_SLOTS];
 };
 
-static void hash_name(const struct file_ref *ref, char name[33])
+void files_name(const struct file_ref *ref, char name[33])
 {
 	snprintf(name, 33, "%016" PRIx64 "%016" PRIx64, ref->hash[0], ref->hash[1]);
 }
@@ -104,12 +106,14 @@ int files_open(int dirfd, int (*fd_hide)(int fd), struct files_store **out)
 	if (!s)
 		return -ENOMEM;
 	s->store = s->index = -1;
-	s->files = ret = hide(open_dir(dirfd, TRACE_FILES_DIR), fd_hide);
+	s->packed = trace_is_packed(dirfd);
+	s->files = ret = hide(s->packed ? fcntl(dirfd, F_DUPFD_CLOEXEC, 0) : open_dir(dirfd, TRACE_FILES_DIR), fd_hide);
 	if (ret < 0) {
 		free(s);
 		return ret;
 	}
-	open_store(s, fd_hide);
+	if (!s->packed)
+		open_store(s, fd_hide);
 	*out = s;
 	return 0;
 }
@@ -233,7 +237,7 @@ static void index_add(struct files_store *s, const struct identity *id, const st
 	if (s->index < 0)
 		return;
 	index_name(id, name);
-	hash_name(ref, hash);
+	files_name(ref, hash);
 	snprintf(target, sizeof(target), "%s.%" PRIx64, hash, ref->size);
 	/* An entry that is there already says the same, or is of a store file that is gone: replace it. */
 	if (symlinkat(target, s->index, name) && errno == EEXIST && !unlinkat(s->index, name, 0) &&
@@ -275,7 +279,7 @@ static bool link_from_store(struct files_store *s, const struct file_ref *ref)
 {
 	char name[33];
 
-	hash_name(ref, name);
+	files_name(ref, name);
 	return s->store >= 0 && right_size(s->store, name, ref) &&
 	       (!linkat(s->store, name, s->files, name, 0) || errno == EEXIST);
 }
@@ -315,7 +319,7 @@ static int copy_in(struct files_store *s, int fd, uint64_t size, struct file_ref
 	if (!ret && fchmod(to, 0400))
 		ret = -errno;
 	if (!ret) {
-		hash_name(ref, name);
+		files_name(ref, name);
 		if (renameat(s->files, tmp, s->files, name))
 			ret = -errno;
 	}
@@ -331,7 +335,7 @@ static bool found_by_content(struct files_store *s, int fd, const struct identit
 
 	if (files_hash(fd, id->size, ref))
 		return false;
-	hash_name(ref, name);
+	files_name(ref, name);
 	return right_size(s->files, name, ref) || link_from_store(s, ref);
 }
 
@@ -341,7 +345,7 @@ static int store_content(struct files_store *s, int fd, const struct identity *i
 	int ret = copy_in(s, fd, id->size, ref);
 
 	if (!ret) {
-		hash_name(ref, name);
+		files_name(ref, name);
 		publish(s, name, ref, replace);
 	}
 	return ret;
@@ -355,7 +359,7 @@ void files_continue(struct files_store *s)
 int files_add(struct files_store *s, int fd, struct file_ref *ref)
 {
 	struct identity id, after;
-	int ret = identity_of(fd, &id);
+	int ret = s->packed ? -EROFS : identity_of(fd, &id);
 
 	if (ret)
 		return ret;
@@ -397,17 +401,42 @@ int files_add(struct files_store *s, int fd, struct file_ref *ref)
 	return ret;
 }
 
+/* A file of a pack has become one of its own, or it is none that files_get() could give away. */
+static int open_packed(const struct files_store *s, const char *name)
+{
+	char path[sizeof(TRACE_FILES_DIR) + 33];
+	struct trace_part part;
+	int rc;
+
+	snprintf(path, sizeof(path), TRACE_FILES_DIR "/%s", name);
+	rc = trace_part_open(s->files, path, &part);
+	if (rc == 0 && !part.whole) {
+		trace_part_close(&part);
+		rc = -EBADMSG;
+	}
+	return rc < 0 ? rc : part.fd;
+}
+
+static int open_stored(const struct files_store *s, const char *name)
+{
+	int fd = openat(s->files, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+
+	if (fd < 0)
+		return errno == ELOOP ? -EBADMSG : -errno;
+	return fd;
+}
+
 int files_get(struct files_store *s, const struct file_ref *ref, int verify)
 {
 	struct file_ref is;
 	struct stat st;
 	char name[33];
 
-	hash_name(ref, name);
-	cleanup_close int fd = openat(s->files, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	files_name(ref, name);
+	cleanup_close int fd = s->packed ? open_packed(s, name) : open_stored(s, name);
 
 	if (fd < 0)
-		return errno == ELOOP ? -EBADMSG : -errno;
+		return fd;
 	if (fstat(fd, &st))
 		return -errno;
 	if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size != ref->size)

@@ -28,7 +28,7 @@ struct file_ref {
 struct files_store;
 struct memo;
 
-/* dirfd: the trace directory; the store keeps its own descriptors (moved out of the way with fd_hide, may be NULL). */
+/* dirfd: the trace directory, or a packed trace, which can only be read; the store keeps its own descriptors (moved out of the way with fd_hide, may be NULL). */
 int files_open(int dirfd, int (*fd_hide)(int fd), struct files_store **out);
 void files_close(struct files_store *s);
 
@@ -44,6 +44,9 @@ void files_share(struct files_store *s, struct memo *m);
 int files_add(struct files_store *s, int fd, struct file_ref *ref);
 /* Opens a stored file read-only; checks size always, content with verify. -ENOENT, -EBADMSG. */
 int files_get(struct files_store *s, const struct file_ref *ref, int verify);
+
+/* The name of a stored file in files/: its hash. */
+void files_name(const struct file_ref *ref, char name[33]);
 
 /* Makes the root's store, which files_open() uses when it is there. */
 int files_prepare(const char *root);

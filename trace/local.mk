@@ -4,6 +4,7 @@ libsandrec_a_SOURCES += \
 	%D%/files.c %D%/files.h \
 	%D%/files_copy.c %D%/files_copy.h \
 	%D%/manifest.h %D%/manifest_read.c %D%/manifest_write.c \
+	%D%/pack.h %D%/pack_file.h %D%/pack_read.c %D%/pack_write.c %D%/parts.c %D%/parts.h \
 	%D%/record.c %D%/record.h \
 	%D%/ring.c %D%/ring.h \
 	%D%/ring_file.c %D%/ring_file.h \
@@ -15,4 +16,7 @@ libsandrec_a_SOURCES += \
 # Tests use it to change recorded traces; the fuzzer runs for two seconds as a test.
 check_PROGRAMS += tests/tools/trace_edit tests/fuzz/fuzz_trace
 TESTS += tests/fuzz/fuzz_trace
+check_PROGRAMS += tests/fuzz/fuzz_pack
+TESTS += tests/fuzz/fuzz_pack
+unit_tests += tests/unit/test_pack
 EXTRA_DIST += tests/unit/trace_gen.h

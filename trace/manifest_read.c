@@ -1,18 +1,17 @@
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <jansson.h>
 
 #include "trace/escape.h"
 #include "trace/manifest.h"
+#include "trace/parts.h"
 #include "vmm/cleanup.h"
 
 #define MANIFEST_SIZE_MAX (64u << 20)
@@ -231,27 +230,37 @@ int manifest_parse(const char *text, size_t text_len, struct manifest *m, char *
 	return ps.error;
 }
 
+static int open_manifest(int dirfd, struct parse *ps, struct trace_part *part)
+{
+	int rc = trace_parts_check(dirfd, ps->why, (unsigned)ps->len);
+
+	if (rc < 0)
+		return ps->error = rc; /* a damaged pack: why says so */
+	rc = trace_part_open(dirfd, MANIFEST_NAME, part);
+	if (rc < 0 && rc != -EBADMSG)
+		fail(ps, rc, "cannot open the trace's manifest: %s", strerror(-rc));
+	else if (rc < 0 || part->size > MANIFEST_SIZE_MAX)
+		fail(ps, -EBADMSG, rc < 0 ? "manifest damaged: wrong checksum" : "manifest damaged: too large");
+	return ps->error;
+}
+
 int manifest_read(int dirfd, struct manifest *m, char *why, size_t len)
 {
-	cleanup_close int fd = openat(dirfd, MANIFEST_NAME, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	struct parse ps = { .why = why, .len = len };
-	struct stat st;
+	struct trace_part part = { .fd = -1 };
 	size_t done = 0;
 
 	memset(m, 0, sizeof(*m));
-	if (fd < 0 || fstat(fd, &st))
-		fail(&ps, -errno, "cannot open the trace's manifest: %s", strerror(errno));
-	else if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size > MANIFEST_SIZE_MAX)
-		fail(&ps, -EBADMSG, "manifest damaged: too large");
-	if (ps.error)
+	if (open_manifest(dirfd, &ps, &part)) {
+		trace_part_close(&part);
 		return ps.error;
-
-	cleanup_free char *text = malloc((size_t)st.st_size + 1);
+	}
+	cleanup_free char *text = malloc(part.size + 1);
 
 	if (!text)
 		fail(&ps, -ENOMEM, "no memory for the manifest");
-	while (!ps.error && done < (size_t)st.st_size) {
-		ssize_t n = read(fd, text + done, (size_t)st.st_size - done);
+	while (!ps.error && done < part.size) {
+		ssize_t n = pread(part.fd, text + done, part.size - done, (off_t)(part.at + done));
 
 		if (n < 0 && errno != EINTR)
 			fail(&ps, -errno, "cannot read the trace's manifest: %s", strerror(errno));
@@ -260,6 +269,7 @@ int manifest_read(int dirfd, struct manifest *m, char *why, size_t len)
 		if (n > 0)
 			done += (size_t)n;
 	}
+	trace_part_close(&part);
 	return ps.error ? ps.error : manifest_parse(text, done, m, why, len);
 }
 

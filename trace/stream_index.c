@@ -38,7 +38,7 @@ static int not_a_stream(struct stream_index *ix, const char *what)
 static int load_head(struct stream_index *ix, int fd)
 {
 	struct stream_head h;
-	ssize_t n = read_at(fd, &h, sizeof(h), 0);
+	ssize_t n = read_at(fd, &h, sizeof(h), ix->base);
 
 	if (n < 0)
 		return (int)n;
@@ -69,7 +69,7 @@ static int add_frame(struct stream_index *ix, const struct frame_head *h)
 		ix->room = room;
 	}
 	ix->frame[ix->n++] = (struct stream_frame){
-		.payload = ix->file_pos + sizeof(*h), .first_event = h->first_event, .open = h->open,
+		.payload = ix->base + ix->file_pos + sizeof(*h), .first_event = h->first_event, .open = h->open,
 		.payload_sum = h->payload_sum, .raw_len = h->raw_len, .comp_len = h->comp_len,
 	};
 	ix->file_pos += sizeof(*h) + h->comp_len;
@@ -91,16 +91,19 @@ static bool frame_fits(const struct stream_index *ix, const struct frame_head *h
 /* Walks the headers from where it stopped. Sets end to 0, -ENODATA (the file ends inside a frame) or -EBADMSG. */
 static int scan_frames(struct stream_index *ix, int fd)
 {
+	uint64_t size = ix->limit;
 	struct stat st;
 
 	if (fstat(fd, &st))
 		return -errno;
+	if (!size)
+		size = (uint64_t)st.st_size;
 	ix->end = 0;
 	ix->what = NULL;
-	while (ix->file_pos < (uint64_t)st.st_size) {
-		uint64_t left = (uint64_t)st.st_size - ix->file_pos;
+	while (ix->file_pos < size) {
+		uint64_t left = size - ix->file_pos;
 		struct frame_head h;
-		ssize_t n = read_at(fd, &h, sizeof(h), ix->file_pos);
+		ssize_t n = read_at(fd, &h, left < sizeof(h) ? left : sizeof(h), ix->base + ix->file_pos);
 
 		if (n < 0)
 			return (int)n;

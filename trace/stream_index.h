@@ -14,6 +14,7 @@ struct stream_frame {
 };
 
 struct stream_index {
+	uint64_t base, limit; /* set by the caller: the stream is limit bytes of the file from base on; limit 0: all of it */
 	uint32_t format;
 	size_t n, room;
 	struct stream_frame *frame;

@@ -1,19 +1,18 @@
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include "trace/parts.h"
 #include "trace/stream_index.h"
-#include "vmm/cleanup.h"
 
 struct stream_reader {
 	struct stream_index ix;
-	int fd, owned_fd;
+	int fd;
+	struct trace_part part; /* what fd was opened as, or nothing */
 
 	size_t segment;       /* frame being read; ix.n is the ring's leftover */
 	const char *p;        /* the segment's records */
@@ -47,14 +46,17 @@ static int damaged(struct stream_reader *r, const char *what)
 	return fail(r, -EBADMSG, "trace damaged at event %" PRIu64 ": %s", r->next, what);
 }
 
-int stream_reader_fdopen(int fd, int ring_fd, struct stream_reader **out)
+/* limit 0: the file from at on, as far as it goes whenever it is looked at. */
+static int open_reader(int fd, uint64_t at, uint64_t limit, int ring_fd, struct stream_reader **out)
 {
 	struct stream_reader *r = calloc(1, sizeof(*r));
 
 	if (!r)
 		return -ENOMEM;
 	r->fd = fd;
-	r->owned_fd = -1;
+	r->part.fd = -1;
+	r->ix.base = at;
+	r->ix.limit = limit;
 	r->zstd = ZSTD_createDCtx();
 	r->comp = malloc(FRAME_COMP_MAX);
 
@@ -72,28 +74,30 @@ int stream_reader_fdopen(int fd, int ring_fd, struct stream_reader **out)
 	return 0;
 }
 
+int stream_reader_fdopen(int fd, int ring_fd, struct stream_reader **out)
+{
+	return open_reader(fd, 0, 0, ring_fd, out);
+}
+
 int stream_reader_open(int dirfd, const char *name, const char *ring_name, struct stream_reader **out)
 {
-	cleanup_close int fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-	cleanup_close int ring_fd = -1;
-	struct stat st;
+	struct trace_part part, ring = { .fd = -1 };
+	int ret = trace_part_open(dirfd, name, &part);
 
 	*out = NULL;
-	if (fd < 0 || fstat(fd, &st))
-		return -errno;
-	if (!S_ISREG(st.st_mode))
-		return -EINVAL;
-	if (ring_name) {
-		ring_fd = openat(dirfd, ring_name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-		if (ring_fd < 0 && errno != ENOENT)
-			return -errno;
+	if (!ret && ring_name) {
+		ret = trace_part_open(dirfd, ring_name, &ring);
+		/* A ring is read as a file of its own. */
+		if (ret == -ENOENT || (!ret && !ring.whole))
+			ret = ret ? 0 : -EBADMSG;
 	}
-	int ret = stream_reader_fdopen(fd, ring_fd, out);
-
-	if (*out) {
-		(*out)->owned_fd = fd;
-		fd = -1;
-	}
+	if (!ret)
+		ret = open_reader(part.fd, part.at, part.whole ? 0 : part.size, ring.fd, out);
+	trace_part_close(&ring);
+	if (*out)
+		(*out)->part = part;
+	else
+		trace_part_close(&part);
 	return ret;
 }
 
@@ -101,8 +105,7 @@ void stream_reader_close(struct stream_reader *r)
 {
 	if (!r)
 		return;
-	if (r->owned_fd >= 0)
-		close(r->owned_fd);
+	trace_part_close(&r->part);
 	stream_index_free(&r->ix);
 	ZSTD_freeDCtx(r->zstd);
 	free(r->comp);

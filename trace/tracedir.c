@@ -11,6 +11,7 @@
 
 #include "trace/files.h"
 #include "trace/manifest.h"
+#include "trace/pack.h"
 #include "trace/tracedir.h"
 #include "vmm/cleanup.h"
 
@@ -196,6 +197,8 @@ static bool is_trace(int dirfd)
 {
 	struct stat st;
 
+	if (pack_is(dirfd))
+		return true;
 	if (!fstatat(dirfd, MANIFEST_NAME, &st, AT_SYMLINK_NOFOLLOW) && S_ISREG(st.st_mode))
 		return true;
 	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -214,7 +217,7 @@ static bool is_trace(int dirfd)
 
 static bool is_trace_path(const char *path)
 {
-	cleanup_close int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
 	return fd >= 0 && is_trace(fd);
 }
@@ -244,8 +247,13 @@ int tracedir_open(const char *name, char *path, size_t len)
 
 	if (ret)
 		return ret;
-	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	struct stat st;
 
+	if (fd >= 0 && !fstat(fd, &st) && !S_ISDIR(st.st_mode) && !pack_is(fd)) {
+		close(fd);
+		return -ENOTDIR;
+	}
 	if (fd < 0)
 		return -errno;
 	/* People want to know which trace the latest one is. */
@@ -331,10 +339,18 @@ int tracedir_remove(const char *name, char *why, size_t len)
 	}
 	for (size_t n = strlen(path); n > 1 && path[n - 1] == '/'; n--)
 		path[n - 1] = 0;
-	cleanup_close int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	struct stat st;
 
-	if (fd < 0) {
-		ret = -errno;
+	if (fd >= 0 && pack_is(fd)) {
+		ret = unlink(path) ? -errno : 0;
+		if (ret)
+			snprintf(why, len, "%s: cannot remove: %s", path, strerror(-ret));
+		tidy_root();
+		return ret;
+	}
+	if (fd < 0 || fstat(fd, &st) || !S_ISDIR(st.st_mode)) {
+		ret = fd < 0 ? -errno : -ENOTDIR;
 		snprintf(why, len, "%s: %s", path, ret == -ENOTDIR || ret == -ELOOP ?
 			 "a link or file, not a trace directory" : strerror(-ret));
 		return ret;

@@ -19,13 +19,13 @@ int tracedir_root(char *buf, size_t len, int create);
  * want: the -o argument or NULL. path gets the name. Returns a directory descriptor or a negative errno. */
 int tracedir_create(const char *want, const char *prog, char *path, size_t len);
 
-/* Opens a trace for reading: a path, a name under the root, or NULL for the latest. */
+/* Opens a trace for reading: a path, a name under the root, or NULL for the latest. A directory or a packed file: parts.h. */
 int tracedir_open(const char *name, char *path, size_t len);
 
 /* Calls fn for each trace under the root, in order of their names; stops at its first non-zero value. */
 int tracedir_each(int (*fn)(const char *path, const char *name, void *arg), void *arg);
 
-/* Removes a trace directory: only if it is one (it has a manifest or a stream), never following links. */
+/* Removes a trace: only if it is one (a directory with a manifest or a stream, a packed file), never following links. */
 int tracedir_remove(const char *name, char *why, size_t len);
 
 #endif

@@ -1,0 +1,45 @@
+/*
+ * The layout of a pack file: a header, the parts' bytes, the index. Little-endian.
+ */
+#ifndef SANDREC_PACK_FILE_H
+#define SANDREC_PACK_FILE_H
+
+#include <assert.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#define PACK_MAGIC "SRECPACK"
+#define PACK_INDEX_MAX (256u << 20)
+#define PACK_PART_MAX (1ull << 40) /* of an uncompressed part; what is compressed must fit in memory */
+#define PACK_RATIO_MAX 1100        /* zstd's own limit is near: a larger part does not come from so few bytes */
+
+/* The magic and format mean the same in every format. */
+struct pack_head {
+	char magic[8];
+	uint32_t format, header;       /* header: 64, where the first part is */
+	uint64_t index_at, index_len;
+	uint64_t index_sum;            /* XXH3 of the index */
+	uint64_t reserved[2];
+	uint64_t sum;                  /* XXH3 of the bytes before it */
+};
+
+/* Entries are sorted by name, and no two have the same. */
+struct pack_entry {
+	uint64_t at, stored, size, sum;
+	uint32_t flags, name_len;
+	/* the name, zeros up to a multiple of 8 */
+};
+
+#define PACK_COMPRESSED 1u
+
+static_assert(sizeof(struct pack_head) == 64 && sizeof(struct pack_entry) == 40, "on disk");
+
+static inline uint64_t pack_head_sum(const struct pack_head *h)
+{
+	return XXH3_64bits(h, offsetof(struct pack_head, sum));
+}
+
+#endif
