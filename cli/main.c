@@ -29,6 +29,7 @@ static const struct {
 	{ "verify", cmd_verify, false, "check that a recording is whole" },
 	{ "diff", cmd_diff, false, "compare the system calls of two recordings" },
 	{ "pack", cmd_pack, false, "put a recording into one file, to be moved" },
+	{ "test", cmd_test, false, "replay recordings as regression tests" },
 	{ "rm", cmd_rm, false, "remove recordings" },
 	{ "doctor", cmd_doctor, true, "say what this machine offers, and what to do about the rest" },
 	{ "syscalls", cmd_syscalls, false, "list the system calls and how each is handled" },

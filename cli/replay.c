@@ -14,12 +14,14 @@
 #include "trace/tracedir.h"
 
 struct options {
-	bool quiet;
+	bool quiet, check;
 	const char *pid;
 };
 
 static const struct cli_option options[] = {
 	{ "quiet", 'q', OPT_FLAG, offsetof(struct options, quiet), NULL, "do not repeat the program's output" },
+	{ "check", 0, OPT_FLAG, offsetof(struct options, check), NULL,
+	  "only find out: exit with 0 if all went as it was recorded" },
 	{ "pid", 'p', OPT_STRING, offsetof(struct options, pid), "PID", "replay this process, not the others" },
 	{ 0 }
 };
@@ -43,6 +45,8 @@ int replay_outcome(int rc, const char *path, const struct replay_result *res)
 	if (rc == 0) {
 		if (res->cut[0])
 			message("%s ends after event %" PRIu64 ": %s", path, res->events, res->cut);
+		if (res->check)
+			return STATUS_OK;
 		outcome_repeat(res->status);
 	}
 	if (rc == DIVERGED)
@@ -84,7 +88,7 @@ int cmd_replay(int argc, char **argv)
 		message_hint("`sandrec ls` lists the recordings");
 		return STATUS_FAILED;
 	}
-	struct replay_request q = { .quiet_output = o.quiet };
+	struct replay_request q = { .quiet_output = o.quiet || o.check, .check = o.check };
 
 	if (o.pid && !find_process(dir, path, o.pid, &q.only))
 		return STATUS_FAILED;

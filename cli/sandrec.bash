@@ -105,8 +105,7 @@ _sandrec()
 		COMPREPLY=($(compgen -c -- "$cur"))
 		return
 		;;
-	--tid | --from | --to) return ;;
-	--tid | --from | --to | --context) return ;;
+	--tid | --from | --to | --context | -j | --jobs | --timeout) return ;;
 	esac
 	if [[ $cur == -* ]]; then
 		COMPREPLY=($(compgen -W "$(_sandrec_options "$me" "$command")" -- "$cur"))
@@ -115,7 +114,7 @@ _sandrec()
 	fi
 	case $command in
 	run) COMPREPLY=($(compgen -c -f -- "$cur")) ;;
-	replay | gdb | serve | dump | stat | verify | diff | pack | ps | info | rm) COMPREPLY=($(compgen -W "$(_sandrec_traces "$me")" -- "$cur") $(compgen -d -- "$cur") $(compgen -f -X '!*.sandrec' -- "$cur")) ;;
+	replay | gdb | serve | dump | stat | verify | diff | pack | test | ps | info | rm) COMPREPLY=($(compgen -W "$(_sandrec_traces "$me")" -- "$cur") $(compgen -d -- "$cur") $(compgen -f -X '!*.sandrec' -- "$cur")) ;;
 	esac
 }
 

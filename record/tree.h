@@ -46,6 +46,7 @@ struct tree {
 	uint32_t live;    /* replay: processes that are being replayed */
 	uint32_t failed;  /* replay: TREE_* */
 	uint32_t cut;     /* replay: the recording did not end in order, so a process may have no events */
+	uint32_t check;   /* replay: the end is not to be repeated, only said to be right or wrong */
 	struct tree_only only;
 	struct group group; /* record/group.h */
 	struct tree_waiter waiter[TREE_WAITERS]; /* replay: processes that wait for their turn */

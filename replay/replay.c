@@ -131,6 +131,7 @@ static int replay_process(const struct job *j, struct replay_result *res)
 	struct tree *tree = j->link.tree;
 	int rc;
 
+	res->check = tree->check;
 	divergence_note_in(&tree->failed);
 	progress_begin(tree, j->link.main_process);
 	rc = run_stream(j, res);
@@ -181,6 +182,7 @@ static int replay_first(int dirfd, const struct manifest *m, const struct replay
 	j.link.tree->live = 1;
 	j.link.tree->group.turn = 1;
 	j.link.tree->cut = !m->complete;
+	j.link.tree->check = q->check;
 	rc = find_only(j.link.dir, m, q->only, &j.link.tree->only, res);
 	if (rc < 0)
 		return rc;

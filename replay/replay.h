@@ -13,6 +13,7 @@ struct handover;
 struct replay_request {
 	bool quiet_output; /* do not repeat the program's output */
 	int debug;         /* a socket to the debugger (debug.h) of the process `only`; 0: none */
+	bool check;        /* for the caller: comes back in the result, whichever program image gets it */
 	int only;          /* replay the process of this number alone (only.h); 0: all */
 };
 
@@ -20,6 +21,7 @@ struct replay_request {
 struct replay_result {
 	int status;        /* wait status that its recording ended with */
 	uint64_t events;   /* replayed */
+	bool check;        /* of the request */
 	char cut[256];     /* the recording ended before the program did: why; else empty */
 	char why[256];     /* one line, when something failed and was not reported yet; else empty */
 };

@@ -1,5 +1,5 @@
 #!/bin/bash
-# The commands that read, compare, move and show recordings: stat, verify, diff, pack.
+# The commands that read, compare, move and show recordings: stat, verify, diff, pack, test.
 . "$(dirname "$0")/lib.sh"
 require_sandrec
 cd "$T" || exit 99
@@ -277,5 +277,46 @@ if unshare -mpf true 2>/dev/null; then
 else
 	skip "pack: it replays in an empty root" "no permission to unshare"
 fi
+
+### test
+check_ok() { sandrec replay --check tree && ended "exit 0" && prints "" && [ ! -s last.err ]; }
+trace_edit() { "$top_builddir/tests/tools/trace_edit" "$@"; }
+mkdir suite && cp -a tree suite/tree-2 && cp -a counter suite/tree-10 && cp tree.sandrec suite/tree-3 && echo no >suite/README
+all_pass() {
+	sandrec test "$@" suite && ended "exit 0" || { cat last.out; return 1; }
+	[ "$(grep -v '^#' last.out)" = $'TAP version 13\n1..3\nok 1 - suite/tree-2\nok 2 - suite/tree-3\nok 3 - suite/tree-10' ] || { cat last.out; return 1; }
+	has_line '^# 3 recordings: 3 passed, 0 failed, in [0-9.]+ s$'
+}
+junit() { # EXPRESSION over r, the root element
+	python3 -c "import sys, xml.etree.ElementTree as e; r = e.parse('$T/junit.xml').getroot(); sys.exit(not ($1))" || { cat "$T/junit.xml"; false; }
+}
+junit_pass() { sandrec test --junit=junit.xml suite/tree-2 && ended "exit 0" && junit "r.get('tests') == '1' and r.get('failures') == '0' and r[0][0].get('name') == 'suite/tree-2' and len(r[0][0]) == 0"; }
+by_name() { sandrec run -q -- /bin/true && sandrec test true-1 && ended "exit 0" && has_line '^ok 1 - .*/true-1$'; }
+nothing_there() { mkdir -p none && sandrec test none; ended "exit 1" && says 'none: no recording'; }
+check "replay --check: exit status 0 for a program that ended with 3" check_ok
+check "test: a directory, in natural order" all_pass
+check "test -j3: the same" all_pass -j3
+check "test --junit" junit_pass
+check "test: a recording by its name" by_name
+check "test: no recordings" nothing_there
+# One that goes another way, one that is damaged, one that takes too long.
+cp -a counter suite/tree-4 && diverge=$("$SANDREC" dump --syscall getppid counter | sed -n '3s/ .*//p') && trace_edit suite/tree-4 setreg "$diverge" rsi 77
+cp -a tree suite/tree-5 && (cd suite/tree-5 && flip_file)
+some_fail() {
+	sandrec test -j2 --junit=junit.xml suite; ended "exit 1" && has_line '^1..5$' && has_line '^ok 1 - suite/tree-2$' && has_line '^not ok 3 - suite/tree-4$' &&
+		has_line '^# it did something else than was recorded$' && has_line "^# divergence at event $diverge " && has_line '^not ok 4 - suite/tree-5$' &&
+		has_line '^# it cannot be replayed$' && has_line '^ok 5 - suite/tree-10$' && has_line '^# 5 recordings: 3 passed, 2 failed'
+}
+junit_fail() { junit "r.get('failures') == '2' and len(r[0]) == 5 and r[0][2][0].tag == 'failure' and 'divergence at event $diverge' in r[0][2][0].text"; }
+check_diverges() { sandrec replay --check suite/tree-4; ended "exit 70"; }
+check "replay --check: a divergence is exit status 70" check_diverges
+check "test: failures" some_fail
+check "test --junit: failures" junit_fail
+cat >long.sh <<'SCRIPT'
+i=0; while [ $i -lt 1500000 ]; do i=$((i + 1)); done
+SCRIPT
+record endless "exit 0" /bin/bash long.sh
+too_long() { sandrec test --timeout=1 endless tree; ended "exit 1" && has_line '^# it took more than 1 s$' && has_line '^not ok 1' && has_line '^ok 2'; }
+check "test --timeout" too_long
 
 done_testing

@@ -267,14 +267,27 @@ static int wanted_entry(const struct dirent *e)
 	return e->d_name[0] != '.' && strcmp(e->d_name, LATEST);
 }
 
+bool tracedir_is_trace(const char *path)
+{
+	return is_trace_path(path);
+}
+
 int tracedir_each(int (*fn)(const char *path, const char *name, void *arg), void *arg)
 {
-	char root[PATH_MAX], path[PATH_MAX + 300];
-	struct dirent **list;
+	char root[PATH_MAX];
 	int ret = tracedir_root(root, sizeof(root), 0);
 
 	if (ret)
 		return ret == -ENOENT ? 0 : ret;
+	return tracedir_each_in(root, fn, arg);
+}
+
+int tracedir_each_in(const char *root, int (*fn)(const char *path, const char *name, void *arg), void *arg)
+{
+	char path[PATH_MAX + 300];
+	struct dirent **list;
+	int ret = 0;
+
 	/* versionsort: ls-10 behind ls-9. */
 	int n = scandir(root, &list, wanted_entry, versionsort);
 

@@ -6,6 +6,7 @@
 #ifndef SANDREC_TRACEDIR_H
 #define SANDREC_TRACEDIR_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #define TRACE_STREAM_NAME "events.%d" /* the process's number in the recording: 1 is the program that was started */
@@ -24,6 +25,10 @@ int tracedir_open(const char *name, char *path, size_t len);
 
 /* Calls fn for each trace under the root, in order of their names; stops at its first non-zero value. */
 int tracedir_each(int (*fn)(const char *path, const char *name, void *arg), void *arg);
+
+/* The same for the traces in any directory. A missing one is an empty one. */
+int tracedir_each_in(const char *dir, int (*fn)(const char *path, const char *name, void *arg), void *arg);
+bool tracedir_is_trace(const char *path);
 
 /* Removes a trace: only if it is one (a directory with a manifest or a stream, a packed file), never following links. */
 int tracedir_remove(const char *name, char *why, size_t len);
