@@ -162,7 +162,6 @@ static unsigned width(const struct field *f)
 
 static void put_address(FILE *out, const struct call *c, const struct field *f, uint64_t addr)
 {
-	unsigned char buf[DECODE_STRING_MAX];
 	char text[256];
 	uint32_t kind = memory_length(c->mem, addr, DATA_MEMORY) ? DATA_MEMORY : DATA_INPUT;
 	size_t n, len;
@@ -176,9 +175,9 @@ static void put_address(FILE *out, const struct call *c, const struct field *f, 
 			decode_address(out, addr);
 		return;
 	}
-	n = f->kind == F_BYTES && addr ? memory_get(c->mem, addr, kind, buf, sizeof(buf)) : 0;
+	n = f->kind == F_BYTES && addr ? memory_length(c->mem, addr, kind) : 0;
 	if (n)
-		decode_quoted(out, buf, n, n < memory_length(c->mem, addr, kind));
+		decode_bytes(out, c, addr, kind, n);
 	else
 		decode_address(out, addr);
 }

@@ -74,7 +74,7 @@ int needs_event(struct needs *n, const struct event *ev)
 		return 0;
 	rc = file_map_decode(ev->annex, ev->annex_len, &m);
 	/* Of a mapping that failed nothing is mapped again. */
-	if (rc < 0 || m.kind == FILE_MAP_ZERO || (ev->result < 0 && ev->result >= -4095))
+	if (rc < 0 || (m.kind != FILE_MAP_PRIVATE && m.kind != FILE_MAP_SHARED) || (ev->result < 0 && ev->result >= -4095))
 		return rc;
 	return add(n, &m.ref, m.path);
 }
