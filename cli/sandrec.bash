@@ -105,7 +105,7 @@ _sandrec()
 		COMPREPLY=($(compgen -c -- "$cur"))
 		return
 		;;
-	--tid | --from | --to | --context | -j | --jobs | --timeout) return ;;
+	--tid | --from | --to | --context | -j | --jobs | --timeout | --limit) return ;;
 	esac
 	if [[ $cur == -* ]]; then
 		COMPREPLY=($(compgen -W "$(_sandrec_options "$me" "$command")" -- "$cur"))
@@ -114,7 +114,7 @@ _sandrec()
 	fi
 	case $command in
 	run) COMPREPLY=($(compgen -c -f -- "$cur")) ;;
-	replay | gdb | serve | dump | stat | verify | diff | pack | test | ps | info | rm) COMPREPLY=($(compgen -W "$(_sandrec_traces "$me")" -- "$cur") $(compgen -d -- "$cur") $(compgen -f -X '!*.sandrec' -- "$cur")) ;;
+	replay | gdb | serve | dump | stat | verify | diff | pack | test | timeline | ps | info | rm) COMPREPLY=($(compgen -W "$(_sandrec_traces "$me")" -- "$cur") $(compgen -d -- "$cur") $(compgen -f -X '!*.sandrec' -- "$cur")) ;;
 	esac
 }
 

@@ -1,5 +1,5 @@
 #!/bin/bash
-# The commands that read, compare, move and show recordings: stat, verify, diff, pack, test.
+# The commands that read, compare, move and show recordings: stat, verify, diff, pack, test, timeline.
 . "$(dirname "$0")/lib.sh"
 require_sandrec
 cd "$T" || exit 99
@@ -318,5 +318,76 @@ SCRIPT
 record endless "exit 0" /bin/bash long.sh
 too_long() { sandrec test --timeout=1 endless tree; ended "exit 1" && has_line '^# it took more than 1 s$' && has_line '^not ok 1' && has_line '^ok 2'; }
 check "test --timeout" too_long
+
+### timeline
+chrome_json() {
+	sandrec timeline -o tree.json tree && ended "exit 0" && prints "" || return
+	python3 - tree.json "$("$SANDREC" stat --json tree | python3 -c 'import json, sys; v = json.load(sys.stdin); print(v["events"]["syscalls"] - v["events"]["images"] + 1)')" <<-'PYTHON'
+		import json, sys
+		events = json.load(open(sys.argv[1]))["traceEvents"]
+		phases = {"X": {"ts", "dur"}, "i": {"ts", "s"}, "M": {"args"}, "s": {"id", "ts"}, "f": {"id", "ts", "bp"}}
+		for e in events:
+		    need = phases[e["ph"]] | {"pid", "tid", "name"}
+		    assert need <= e.keys() and type(e["pid"]) == type(e["tid"]) == int, e
+		    assert e.get("dur", 0) >= 0 and e.get("ts", 0) >= 0, e
+		calls = [e for e in events if e.get("cat") in ("syscall", "wait", "error")]
+		assert len(calls) == int(sys.argv[2]), len(calls)
+		assert [e["args"]["text"] for e in calls if e["name"] == "exit_group"][-1].startswith("exit_group("), calls[-1]
+		names = [e["args"]["name"] for e in events if e["name"] == "process_name"]
+		assert sum("wc -l (pid " in n for n in names) == 1 and len(names) == 5, names
+		assert sum(e["ph"] == "s" for e in events) == sum(e["ph"] == "f" for e in events) == 3
+		for lane in {(e["pid"], e["tid"]) for e in calls}:
+		    bars = [e for e in calls if (e["pid"], e["tid"]) == lane]
+		    assert all(a["ts"] + a["dur"] <= b["ts"] + 0.002 for a, b in zip(bars, bars[1:])), lane
+	PYTHON
+}
+page_data() { # EXPRESSION over v, the data in the page
+	python3 - "$1" page.html <<-'PYTHON'
+		import json, re, sys
+		page = open(sys.argv[2]).read()
+		text = re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.S).group(1)
+		v = json.loads(text)
+		if "<" in text or re.search(r"(src|href)=|https?://", page.replace(text, "")) or not eval("(" + sys.argv[1] + ")"):
+		    print(text[:1500])
+		    sys.exit(1)
+	PYTHON
+}
+page() {
+	sandrec timeline -o page.html tree && ended "exit 0" && page_data "len(v['processes']) == 4 and len(v['births']) == 3 and not v['cut']
+and sorted(p['command'] for p in v['processes'])[-1] == 'wc -l' and all(len(e) == 6 and e[0] <= e[1] for p in v['processes'] for t in p['threads'] for e in t['events'])"
+}
+awkward() { # what a program may be called
+	record awkward "exit 0" /bin/echo '</script><script>x' '<!--' $'\xff\x01' && sandrec timeline -o page.html awkward && ended "exit 0" &&
+		page_data "'</script>' in v['command']"
+}
+limited_page() { sandrec timeline --limit=10 -o page.html tree && ended "exit 0" && says 'first 10 events' && page_data "v['cut'] and sum(len(t['events']) for p in v['processes'] for t in p['threads']) == 10"; }
+one_lane() { sandrec timeline --pid "$("$SANDREC" ps tree | awk '/wc -l$/ { print $1 }')" -o page.html tree && ended "exit 0" && page_data "len(v['processes']) == 1"; }
+bad_name() { sandrec timeline -o page.txt tree; ended "exit 2" && says 'FILE.html or FILE.json'; }
+in_browser() { # FRAGMENT PATTERN...: what the page says when it has been opened
+	local pattern seconds=180
+	limited "$T/browser" chromium --headless --no-sandbox --disable-gpu --disable-dev-shm-usage --user-data-dir="$T/chromium" --virtual-time-budget=20000 \
+		--dump-dom "file://$T/page.html#$1" </dev/null
+	for pattern in "${@:2}"; do
+		grep -qE "$pattern" browser.out || { grep -o '<output.*</output>' browser.out; tail -n 5 browser.err; return 1; }
+	done
+}
+check "timeline: JSON for Perfetto" chrome_json
+check "timeline: a page" page
+if have chromium; then
+	check "timeline: the page in a browser" in_browser "" '<output id="state">[0-9]+ events, 4 processes, 4 lanes<' '<b id="title">/bin/bash tree.sh<'
+	check "timeline: searching" in_browser "one%20line" '<output id="found">[1-9][0-9]* found<' 'process [0-9]+, thread [0-9]+, event [0-9]+: '
+else
+	skip "timeline: the page in a browser" "no chromium"
+	skip "timeline: searching" "no chromium"
+fi
+check "timeline: awkward names" awkward
+if have chromium; then
+	check "timeline: awkward names in a browser" in_browser "" '<output id="state">[0-9]+ events, 1 process, 1 lane<'
+else
+	skip "timeline: awkward names in a browser" "no chromium"
+fi
+check "timeline --limit" limited_page
+check "timeline --pid" one_lane
+check "timeline: another suffix" bad_name
 
 done_testing
