@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cli/age.h"
 #include "cli/describe.h"
 #include "syscall-emu/names.h"
 #include "trace/escape.h"
@@ -156,9 +157,12 @@ static void put_outcome(struct description *d)
 static void put_times(struct description *d)
 {
 	const struct manifest *m = &d->manifest;
+	time_t now = time(NULL);
 	struct tm tm;
 	double took;
 
+	d->age_s = now > m->start.tv_sec ? (uint64_t)(now - m->start.tv_sec) : 0;
+	age_text(d->age_s, d->age, sizeof(d->age));
 	if (localtime_r(&m->start.tv_sec, &tm))
 		strftime(d->start, sizeof(d->start), "%Y-%m-%d %H:%M:%S", &tm);
 	if (!m->end.tv_sec)
@@ -177,6 +181,7 @@ void describe_trace(const char *path, struct description *d)
 	memset(d, 0, sizeof(*d));
 	strcpy(d->start, "?");
 	strcpy(d->duration, "-");
+	strcpy(d->age, "?");
 	if (dir < 0) {
 		snprintf(d->why, sizeof(d->why), "%s", strerror(errno));
 		strcpy(d->outcome, "unreadable");
@@ -236,6 +241,7 @@ json_t *describe_json(const char *name, const char *path, const struct descripti
 		json_array_append_new(argv, describe_text(d->manifest.argv[i]));
 	json_object_set_new(o, "argv", argv);
 	json_object_set_new(o, "start", time_json(&d->manifest.start));
+	json_object_set_new(o, "age_s", json_integer((json_int_t)d->age_s));
 	if (d->manifest.end.tv_sec)
 		json_object_set_new(o, "end", time_json(&d->manifest.end));
 	json_object_set_new(o, "complete", json_boolean(d->manifest.complete));

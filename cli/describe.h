@@ -14,7 +14,8 @@ struct description {
 	char why[160];            /* else: why not */
 	struct manifest manifest; /* valid when readable */
 	uint64_t bytes;           /* on disk */
-	char start[32], duration[24], size[16];
+	uint64_t age_s;           /* since its start, when readable */
+	char start[32], age[16], duration[24], size[16];
 	char outcome[48];         /* "exit 0", "SIGSEGV", "running", "cut: disk full", "damaged" */
 	char command[200];        /* the command line, shortened */
 };

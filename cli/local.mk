@@ -11,12 +11,12 @@ EXTRA_DIST += %D%/timeline.html
 %D%/timeline_page.$(OBJEXT): $(srcdir)/%D%/timeline.html
 sandrec_SOURCES += %D%/pack.c %D%/test.c %D%/test_report.c %D%/test_report.h
 sandrec_SOURCES += %D%/event_text.c %D%/event_text.h %D%/stat.c %D%/verify.c %D%/integrity.c %D%/integrity.h %D%/needs.c %D%/needs.h
-libsandrec_a_SOURCES += %D%/progress_line.c %D%/progress_line.h %D%/tally.c %D%/tally.h %D%/align.c %D%/align.h
+libsandrec_a_SOURCES += %D%/age.c %D%/age.h %D%/progress_line.c %D%/progress_line.h %D%/tally.c %D%/tally.h %D%/align.c %D%/align.h
 
 dist_man1_MANS += doc/sandrec.1
 dist_bashcompletion_DATA += %D%/sandrec.bash
 shell_tests += tests/cli_help.sh tests/cli_trees.sh tests/cli_tools.sh
 check_PROGRAMS += tests/fuzz/fuzz_options
 TESTS += tests/fuzz/fuzz_options
-unit_tests += tests/unit/test_tally tests/unit/test_align
+unit_tests += tests/unit/test_age tests/unit/test_tally tests/unit/test_align
 unit_tests += tests/unit/test_decode tests/unit/test_names tests/unit/test_options

@@ -36,10 +36,10 @@ struct list {
 	size_t n;
 };
 
-static void print_line(const char *name, const char *start, const char *took, const char *size, const char *outcome,
-		       const char *text)
+static void print_line(const char *name, const char *start, const char *age, const char *took, const char *size,
+		       const char *outcome, const char *text)
 {
-	printf("%-24s %-19s %9s %8s  %-18s %s\n", name, start, took, size, outcome, text);
+	printf("%-24s %-19s %4s %9s %8s  %-18s %s\n", name, start, age, took, size, outcome, text);
 }
 
 static int list_one(const char *path, const char *name, void *arg)
@@ -53,10 +53,10 @@ static int list_one(const char *path, const char *name, void *arg)
 		json_array_append_new(l->json, describe_json(name, path, &d));
 	} else {
 		if (!l->n)
-			print_line("NAME", "STARTED", "TOOK", "SIZE", "OUTCOME", "COMMAND");
+			print_line("NAME", "STARTED", "AGE", "TOOK", "SIZE", "OUTCOME", "COMMAND");
 		if (d.readable)
 			describe_command(d.manifest.argv, text, sizeof(text));
-		print_line(name, d.start, d.duration, d.size, d.outcome, text);
+		print_line(name, d.start, d.age, d.duration, d.size, d.outcome, text);
 	}
 	l->n++;
 	describe_free(&d);

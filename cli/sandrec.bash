@@ -105,7 +105,7 @@ _sandrec()
 		COMPREPLY=($(compgen -c -- "$cur"))
 		return
 		;;
-	--tid | --from | --to | --context | -j | --jobs | --timeout | --limit) return ;;
+	--tid | --from | --to | --context | -j | --jobs | --timeout | --limit | --older-than) return ;;
 	esac
 	if [[ $cur == -* ]]; then
 		COMPREPLY=($(compgen -W "$(_sandrec_options "$me" "$command")" -- "$cur"))

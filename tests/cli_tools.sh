@@ -1,5 +1,5 @@
 #!/bin/bash
-# The commands that read, compare, move and show recordings: stat, verify, diff, pack, test, timeline.
+# The commands that read, compare, move and show recordings: stat, verify, diff, pack, test, timeline, ls, rm.
 . "$(dirname "$0")/lib.sh"
 require_sandrec
 cd "$T" || exit 99
@@ -389,5 +389,29 @@ fi
 check "timeline --limit" limited_page
 check "timeline --pid" one_lane
 check "timeline: another suffix" bad_name
+
+### ls, rm
+rm -rf "$SANDREC_TRACE_DIR" && mkdir "$SANDREC_TRACE_DIR"
+cp -a tree "$SANDREC_TRACE_DIR/old" && cp -a tree "$SANDREC_TRACE_DIR/new" && cp -a tree "$SANDREC_TRACE_DIR/growing" && cp moved/x "$SANDREC_TRACE_DIR/old.sandrec"
+set_start() { # TRACE SECONDS: when it says it began
+	python3 -c 'import json, sys; v = json.load(open(sys.argv[1])); v["start"][0] = int(sys.argv[2]); json.dump(v, open(sys.argv[1], "w"))' "$SANDREC_TRACE_DIR/$1/manifest" "$2"
+}
+now=$(date +%s)
+set_start old $((now - 86400 * 40 - 100)) && set_start new $((now - 7300))
+find "$SANDREC_TRACE_DIR"/old* "$SANDREC_TRACE_DIR/growing" -exec touch -d "@$((now - 86400 * 40))" {} + && touch "$SANDREC_TRACE_DIR/growing/events.1"
+ages() { sandrec ls && ended "exit 0" && has_line '^NAME +STARTED +AGE +TOOK +SIZE +OUTCOME +COMMAND$' && has_line '^old +.* 40d +[0-9.]+ s +[0-9.]+M  exit 3 ' && has_line '^new .* 2h '; }
+ages_json() { sandrec ls --json && ended "exit 0" && json "[40 * 86400 < r['age_s'] < 41 * 86400 for r in v if r['name'] == 'old'] == [True] and all(r['bytes'] > 0 for r in v)"; }
+dry_run() { sandrec rm -n --older-than=30d && ended "exit 0" && prints "$SANDREC_TRACE_DIR/old"$'\n'"$SANDREC_TRACE_DIR/old.sandrec" && [ -d "$SANDREC_TRACE_DIR/old" ]; }
+old_go() { sandrec rm --older-than=30d && ended "exit 0" && [ "$(ls "$SANDREC_TRACE_DIR")" = $'growing\nnew' ]; }
+rm_line() { sandrec rm "$@"; ended "exit 2" && [ "$(ls "$SANDREC_TRACE_DIR")" = $'growing\nnew' ]; }
+check "ls: ages and sizes" ages
+check "ls --json" ages_json
+check "rm --older-than --dry-run" dry_run
+check "rm --older-than: not what was written since" old_go
+check "rm: nothing named" rm_line
+check "rm: an age without a unit" rm_line --older-than=30
+check "rm: ages and names do not mix" rm_line --older-than=30d new
+rm_named() { sandrec rm new && ended "exit 0" && [ "$(ls "$SANDREC_TRACE_DIR")" = growing ]; }
+check "rm: by name" rm_named
 
 done_testing
