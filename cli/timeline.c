@@ -137,6 +137,7 @@ static enum bar_kind kind_of(const struct event *ev, const struct memory *mem, c
 	case REC_FAULT:
 		return BAR_SIGNAL;
 	case REC_SCHED:
+	case REC_TURN:
 		return BAR_SWITCH;
 	case REC_EXIT:
 		return BAR_END;
@@ -157,6 +158,8 @@ static const char *name_of(const struct event *ev, const char *call)
 		return dump_signal_name(ev);
 	case REC_SCHED:
 		return "gives way";
+	case REC_TURN:
+		return "turn";
 	case REC_EXIT:
 		return "exit";
 	case REC_FORK:
