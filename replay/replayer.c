@@ -262,7 +262,7 @@ static int apply_data(struct replayer *r, struct task *t, struct event_data *d, 
 /* The debugger may want to look before the event happens. true: it has led the process away, the event does not happen. */
 static bool announce(struct replayer *r, struct task *t, enum debuggee_event what, int nr, const siginfo_t *si)
 {
-	struct debuggee *d = debugged(r, t);
+	struct debuggee *d = debugged(r);
 
 	if (d)
 		debuggee_event(d, t, what, nr, si);
