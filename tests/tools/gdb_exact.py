@@ -26,6 +26,8 @@ for n in range(places):
     forward = [c.state()]
     for _ in range(steps):
         stop = c.ask('vCont;s')
+        if not stop.startswith('T05'):
+            continue  # a signal about to be delivered is a stop on the way forwards only
         forward.append(c.state())
         if 'replaylog' in stop:
             break
