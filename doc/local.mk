@@ -1,1 +1,2 @@
+EXTRA_DIST += %D%/dump.schema.json
 EXTRA_DIST += $(sort $(wildcard $(srcdir)/%D%/*.md))

@@ -414,4 +414,13 @@ check "rm: ages and names do not mix" rm_line --older-than=30d new
 rm_named() { sandrec rm new && ended "exit 0" && [ "$(ls "$SANDREC_TRACE_DIR")" = growing ]; }
 check "rm: by name" rm_named
 
+### dump --json
+schema() { sandrec dump --json "$1" && ended "exit 0" && python3 "$top_srcdir/tests/tools/json_schema.py" "$top_srcdir/doc/dump.schema.json" <last.out; }
+other_schema() { ! echo "$1" | python3 "$top_srcdir/tests/tools/json_schema.py" "$top_srcdir/doc/dump.schema.json"; }
+[ -x "$guest_bin/thread_basic" ] && record threads "exit 0" "$guest_bin/thread_basic"
+record signals "exit 0" "$guest_bin/sig_realtime"
+for t in tree counter awkward signals $([ -d threads ] && echo threads); do check "dump --json is as its schema says: $t" schema $t; done
+check "the schema refuses what it should" other_schema '{"event": 0, "process": 1, "pid": 1, "tid": 1, "time_ns": 1, "type": "tsc", "result": 5}'
+check "the schema refuses what it does not know" other_schema '{"event": 0, "process": 1, "pid": 1, "tid": 1, "time_ns": 1, "type": "tsc", "result": "0x5", "more": 1}'
+
 done_testing
