@@ -379,4 +379,6 @@ void decode_result(FILE *out, const struct call *c)
 	} else {
 		fprintf(out, "%" PRId64, c->result);
 	}
+	if (c->ev->flags & REC_F_INJECTED)
+		fputs(" (INJECTED)", out);
 }

@@ -23,7 +23,7 @@ struct run_options {
 	uint64_t slice;
 	bool no_record, quiet, verbose;
 	int cpu, clock;
-	struct option_list env;
+	struct option_list env, inject;
 };
 
 static const struct cli_option options[] = {
@@ -37,6 +37,8 @@ static const struct cli_option options[] = {
 	  "the CPU that the program sees" },
 	{ "clock", 0, OPT_CHOICE, offsetof(struct run_options, clock), "auto|pmu|landmark",
 	  "how places in computations are marked" },
+	{ "inject", 0, OPT_LIST, offsetof(struct run_options, inject), "CALL:WHAT[:when=N]",
+	  "give calls another result, a signal or a delay, as strace does" },
 	{ "env", 0, OPT_LIST, offsetof(struct run_options, env), "NAME=VALUE",
 	  "set a variable for the program; NAME alone removes it" },
 	{ "cwd", 0, OPT_STRING, offsetof(struct run_options, cwd), "DIR", "run the program in DIR" },
@@ -112,16 +114,33 @@ static bool chaos_seed(const struct run_options *o, uint64_t *seed)
 	return true;
 }
 
+static bool parse_injections(const struct option_list *l, struct inject *in)
+{
+	char why[200];
+
+	for (size_t i = 0; i < l->n; i++) {
+		if (inject_add(in, l->v[i], why, sizeof(why)))
+			continue;
+		message_error("run: --inject=%s: %s", l->v[i], why);
+		message_hint("for example --inject=openat:errno=ENOENT:when=3; sandrec(1) has the grammar");
+		return false;
+	}
+	return true;
+}
+
 int cmd_run(int argc, char **argv)
 {
 	struct run_options o = { 0 };
 	struct run_result *res = calloc(1, sizeof(*res));
+	static struct inject inject;
 	char program[4096];
 	uint64_t seed;
 	int first, status, rc;
 
 	if (!res || !options_parse(&command, argc, argv, &o, &first, &status))
 		return res ? status : STATUS_RUN_FAILED;
+	if (!parse_injections(&o.inject, &inject))
+		return STATUS_RUN_FAILED;
 	apply_environment(&o.env);
 	rc = outcome_find_program(argv[first], program, sizeof(program));
 	if (rc < 0) {
@@ -145,6 +164,7 @@ int cmd_run(int argc, char **argv)
 		.slice_ns = o.slice * 1000000,
 		.chaos = o.chaos != NULL,
 		.seed = seed,
+		.inject = &inject,
 	};
 	rc = o.no_record ? run_plain(&q, res) : run_recorded(&q, res);
 	if (rc < 0)

@@ -44,7 +44,7 @@ _sandrec_program()
 	for ((i = 2; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
 		--) echo $((i + 1)); return ;;
-		-o | --output | --cpu | --env | --cwd)
+		-o | --output | --cpu | --env | --cwd | --inject)
 			((i++))
 			[[ ${COMP_WORDS[i]} == = ]] && ((i++))
 			;;

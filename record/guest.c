@@ -68,6 +68,8 @@ int guest_start(struct session *s, const struct run_request *q, const struct kvm
 	if (rc < 0)
 		return rc;
 	t->proc->verbose = q->verbose;
+	if (q->inject)
+		t->proc->inject = *q->inject;
 	res->why[0] = '\0';
 	rc = loader_exec(t, x, res->why, sizeof(res->why));
 	if (rc < 0) {

@@ -246,6 +246,7 @@ void handover_fill(struct handover *h, const struct task *t)
 			h->ignored |= 1ULL << (sig - 1);
 	fdtable_save(p->fds, &h->fds);
 	h->verbose = p->verbose;
+	h->inject = p->inject;
 	h->pid = p->pid;
 	h->filters_rc = seccomp_save(t, &h->filters, &h->filters_len);
 }

@@ -30,6 +30,7 @@ struct handover {
 	uint64_t events;           /* in this process's stream so far */
 	int verbose, quiet_output, main_process, ended_status; /* the last three: replay */
 	pid_t pid;                 /* as the guest knows it */
+	struct inject inject;      /* run --inject: the rules, and what they have counted */
 	uint32_t argc, envc;       /* strings: path, argv, envp */
 	void *filters;             /* behind them: seccomp_save()'s bytes */
 	uint32_t filters_len;

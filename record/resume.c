@@ -94,7 +94,8 @@ static void keep_nameless(struct task *t, struct exec_request *q)
 
 void handover_resume(struct handover *h, struct exec_request *q)
 {
-	struct run_request run = { .program = q->path, .argv = q->argv, .envp = q->envp, .verbose = h->verbose };
+	struct run_request run = { .program = q->path, .argv = q->argv, .envp = q->envp, .verbose = h->verbose,
+				   .inject = &h->inject };
 	struct run_result res = { 0 };
 	struct recorder *rec = NULL;
 	struct exec_params x;

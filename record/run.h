@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "syscall-emu/inject.h"
 #include "vmm/cpuid.h"
 
 enum run_clock { RUN_CLOCK_AUTO, RUN_CLOCK_PMU, RUN_CLOCK_LANDMARK }; /* --clock: how execution points are described */
@@ -24,6 +25,7 @@ struct run_request {
 	uint64_t slice_ns;        /* of threads; 0: the default */
 	bool chaos;               /* random scheduling, from seed */
 	uint64_t seed;
+	const struct inject *inject; /* or NULL */
 };
 
 struct run_result {

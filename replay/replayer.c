@@ -470,7 +470,7 @@ static int replayer_syscall(struct session *s, struct task *t, const struct sys_
 		return more;
 	if (ev.flags & REC_F_RESTART) {
 		*ret = SYS_ERESTARTSYS;
-	} else if (desc && desc->emulate && done_again(desc, ev.result)) {
+	} else if (desc && desc->emulate && !(ev.flags & REC_F_INJECTED) && done_again(desc, ev.result)) {
 		rc = redo(r, t, desc, ev.result, &ev);
 		if (rc < 0)
 			return rc;

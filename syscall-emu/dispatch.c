@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "syscall-emu/fd.h"
+#include "syscall-emu/inject.h"
 #include "syscall-emu/kernel_shared.h"
 #include "syscall-emu/session.h"
 
@@ -52,7 +53,8 @@ int64_t syscall_prepare(struct task *t, const struct sys_desc *desc)
 	return names_our_fd(desc, &t->plan) ? -EBADF : 0;
 }
 
-int64_t syscall_perform(struct task *t, const struct sys_desc *desc)
+/* The call itself. */
+static int64_t perform(struct task *t, const struct sys_desc *desc)
 {
 	struct plan *p = &t->plan;
 	int64_t ret;
@@ -71,5 +73,14 @@ int64_t syscall_perform(struct task *t, const struct sys_desc *desc)
 	ret = plan_finish(p, t, ret);
 	if (!t->newborn && !t->dead) /* nothing of this call is logged for a newborn */
 		kernel_shared_pull(t, p);
+	return ret;
+}
+
+int64_t syscall_perform(struct task *t, const struct sys_desc *desc)
+{
+	struct inject_verdict v = inject_before(t);
+	int64_t ret = v.has_result ? v.result : perform(t, desc);
+
+	inject_after(t, &v);
 	return ret;
 }

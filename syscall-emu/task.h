@@ -10,6 +10,7 @@
 #include <sys/types.h>
 
 #include "syscall-emu/bpf_object.h"
+#include "syscall-emu/inject.h"
 #include "syscall-emu/plan.h"
 #include "vmm/vcpu.h"
 
@@ -52,6 +53,7 @@ struct process {
 	uint64_t arg_start, arg_end, env_start, env_end, auxv, auxv_len, start_code, end_code, start_data, end_data,
 	         start_stack;             /* for /proc/self */
 	int verbose;
+	struct inject inject;             /* live sessions: run --inject */
 
 	/* threads (threads.h) */
 	struct task *tasks;               /* those that have not ended, the newest first; linked by next */

@@ -1,5 +1,5 @@
 #!/bin/bash
-# The commands that read, compare, move and show recordings: stat, verify, diff, pack, test, timeline, ls, rm.
+# The commands that read, compare, move and show recordings (stat, verify, diff, pack, test, timeline, ls, rm, dump --json), and run --inject.
 . "$(dirname "$0")/lib.sh"
 require_sandrec
 cd "$T" || exit 99
@@ -422,5 +422,41 @@ record signals "exit 0" "$guest_bin/sig_realtime"
 for t in tree counter awkward signals $([ -d threads ] && echo threads); do check "dump --json is as its schema says: $t" schema $t; done
 check "the schema refuses what it should" other_schema '{"event": 0, "process": 1, "pid": 1, "tid": 1, "time_ns": 1, "type": "tsc", "result": 5}'
 check "the schema refuses what it does not know" other_schema '{"event": 0, "process": 1, "pid": 1, "tid": 1, "time_ns": 1, "type": "tsc", "result": "0x5", "more": 1}'
+
+### run --inject
+counter=$top_builddir/tests/tools/counter
+# injected NAME STATUS OUTPUT LINES RULE... -- PROG...: the program sees it, dump says so, replay and verify agree
+injected() {
+	local name=$1 status=$2 out=$3 lines=$4 rules=()
+	shift 4
+	while [ "$1" != -- ]; do rules+=("--inject=$1"); shift; done
+	rm -rf injected
+	limited "$T/run" "$SANDREC" run -o injected "${rules[@]}" "$@" </dev/null
+	[ "$(cat run.status)" = "$status" ] && [ "$(cat run.out)" = "$out" ] || { echo "run: $(cat run.status)"; cat run.out run.err; return 1; }
+	sandrec dump injected && [ "$(grep -c ' (INJECTED)$' last.out)" = "$lines" ] || { grep INJECTED last.out; return 1; }
+	sandrec replay injected && ended "$status" && prints "$out" && sandrec replay --check injected && ended "exit 0" && sandrec verify -q injected && ended "exit 0"
+}
+c_injected() { check "run --inject: $1" injected "$@"; }
+c_injected "an error" "exit 1" "0" 1 "getppid:errno=EIO:when=2" -- "$counter" 3
+c_injected "errors from one call on" "exit 1" "0" 1 "write,pwrite64:error=5:when=2+" -- "$counter" 3
+c_injected "a value" "exit 0" $'1\n2' 1 "write:retval=2:when=1" -- "$counter" 3
+c_injected "a mapping that fails" "exit 0" $'0\n1\n2' 1 "mmap:errno=ENOMEM:when=2" -- "$counter" 3
+c_injected "mprotect that fails" "exit 127" "" 1 "mprotect:errno=EACCES:when=1" -- "$counter" 3
+c_injected "each process counts for itself" "exit 1" $'0\n0' 2 "getppid:errno=EIO:when=2" -- /bin/sh -c "$counter 2; $counter 2"
+c_injected "over execve" "exit 1" "0" 1 "getppid:errno=EIO:when=3" -- /bin/sh -c "exec $counter 3"
+c_injected "several rules" "exit 1" "0" 2 "getppid:retval=7:when=1" "getppid:errno=EPERM:when=2" -- "$counter" 3
+c_injected "a signal" "signal 10" "0" 0 "getppid:signal=USR1:when=2" -- "$counter" 3
+c_injected "a signal that is caught" "exit 0" $'one\ngot USR1\ntwo' 0 "write:signal=SIGUSR1:when=1" -- /bin/sh -c 'trap "echo got USR1" USR1; echo one; echo two'
+c_injected "a delay" "exit 0" "0" 0 "write:delay=300ms" -- "$counter" 1
+delay_seen() { sandrec stat --json injected && json "[c['time_ns'] > 290000000 for c in v['syscalls'] if c['name'] == 'write'] == [True]"; }
+check "run --inject: the delay shows in the times" delay_seen
+injected_json() { injected json "exit 1" "0" 1 "getppid:errno=EACCES:when=2" -- "$counter" 3 && schema injected && grep -q '"error":"EACCES","text":"-1 EACCES (Permission denied) (INJECTED)","injected":true' last.out; }
+check "run --inject: in JSON" injected_json
+bad_rule() { sandrec run --inject="$1" -- /bin/true; ended "exit 125" && says "$2" && [ "$(wc -l <last.err)" = 2 ]; }
+check "run --inject: no such call" bad_rule "opeat:errno=EIO" 'there is no call named `opeat`'
+check "run --inject: nothing said" bad_rule "openat" 'does not say what is to happen'
+check "run --inject: a wrong error" bad_rule "openat:errno=EFOO" '`errno=EFOO` is none of'
+unrecorded() { sandrec run --no-record --inject=getppid:errno=EIO:when=2 -- "$counter" 3; ended "exit 1" && prints 0; }
+check "run --no-record --inject" unrecorded
 
 done_testing
