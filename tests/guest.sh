@@ -9,6 +9,8 @@ prepare() {
 	mkdir -p dir/sub && : >dir/a && : >dir/b
 }
 setup=prepare
+# Some take most of a minute where leaving the machine is slow and its processors are busy.
+seconds=180
 
 for prog in "$guest_bin"/*; do
 	[ -x "$prog" ] || bail_out "no guest programs have been built"

@@ -219,6 +219,32 @@ serve() {
 if have nginx && have curl; then check "nginx, 200 requests" serve; else skip "nginx, 200 requests" "no nginx or no curl here"; fi
 rm -rf "$T/trace"
 
+# redis-server saves in a child that shares its memory copy-on-write, while it goes on answering.
+redis_session() {
+	local i server cli="redis-cli -s $work/socket"
+	rm -rf "$T/trace"
+	fresh_work
+	"$limit_tool" 100 "$T/recorded.status" "$SANDREC" run -o "$T/trace" -- redis-server --port 0 --unixsocket "$work/socket" \
+		--save '' --dir "$work" >"$T/recorded.out" 2>"$T/recorded.err" </dev/null &
+	server=$!
+	for ((i = 0; i < 300; i++)); do [ -S "$work/socket" ] && $cli ping >/dev/null 2>&1 && break; sleep 0.1; done
+	for ((i = 0; i < 50; i++)); do echo "set key:$i $i"; done | $cli >/dev/null
+	$cli bgsave >/dev/null
+	for ((i = 50; i < 100; i++)); do echo "set key:$i $i"; done | $cli >/dev/null
+	for ((i = 0; i < 300; i++)); do $cli info persistence | grep -q 'rdb_bgsave_in_progress:0' && break; sleep 0.1; done
+	[ "$($cli dbsize)" = 100 ] && [ "$($cli get key:77)" = 77 ] && [ -s "$work/dump.rdb" ] || { echo "no answers"; kill $server; return 1; }
+	$cli shutdown nosave
+	wait $server
+	cd "$T" || return 1
+	run_replays && same_output "$T/recorded" "$T/replay1" && same_output "$T/recorded" "$T/replay2"
+}
+if have redis-server && have redis-cli; then
+	check "redis-server with a background save" redis_session
+else
+	skip "redis-server with a background save" "no redis here"
+fi
+rm -rf "$T/trace"
+
 ### killed
 # Whatever was recorded before a tree was killed replays.
 RANDOM=1234
