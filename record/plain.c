@@ -128,6 +128,7 @@ static int ready(struct task *child, void *arg)
 static int64_t plain_fork(struct session *s, struct task *t, struct plan *p, const struct fork_request *q)
 {
 	(void)s, (void)p;
+	live_threads_settle(t->proc);
 	return clone_process(t, q, ready, NULL);
 }
 

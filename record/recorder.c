@@ -114,6 +114,18 @@ static struct recorded *recorded_of(struct task *t)
 	return t->of_session;
 }
 
+/* What a call has written before it waits. When it is over its row says all. */
+static unsigned early_pieces(const struct plan *p, bool over)
+{
+	return p->early && !over;
+}
+
+static void log_early(struct recorder *r, const struct plan *p, bool over)
+{
+	if (early_pieces(p, over))
+		log_bytes(r, p->early, (const void *)(uintptr_t)p->early, sizeof(uint32_t), DATA_MEMORY);
+}
+
 static void log_syscall(struct recorder *r, struct task *t, const struct guest_regs *entry, int64_t ret)
 {
 	struct inputs *in = &recorded_of(t)->in;
@@ -129,7 +141,7 @@ static void log_syscall(struct recorder *r, struct task *t, const struct guest_r
 		.annex = happened ? p->annex : NULL,
 		.annex_len = happened ? p->annex_len : 0,
 	};
-	struct piece_count count = { in->n, 0 };
+	struct piece_count count = { in->n + early_pieces(p, happened), 0 };
 
 	if (happened)
 		plan_written(p, count_piece, &count);
@@ -142,6 +154,7 @@ static void log_syscall(struct recorder *r, struct task *t, const struct guest_r
 	ev.ndata = (uint32_t)count.n;
 	log_event(r, &ev);
 	log_inputs(r, in);
+	log_early(r, p, happened);
 	if (happened)
 		plan_written(p, log_piece, r);
 }
@@ -230,10 +243,13 @@ static int recorder_signal(struct session *s, struct task *t, bool after, siginf
 static void log_blocked(struct recorder *r, struct task *before)
 {
 	struct inputs *in = &recorded_of(before)->in;
-	struct event ev = { .type = REC_SCHED, .tid = before->tid, .regs = *before->regs, .ndata = in->n };
+	const struct plan *p = &before->plan;
+	struct event ev = { .type = REC_SCHED, .tid = before->tid, .regs = *before->regs };
 
+	ev.ndata = in->n + early_pieces(p, false);
 	log_event(r, &ev);
 	log_inputs(r, in);
+	log_early(r, p, false);
 	in->n = 0; /* they are not what the memory holds when the call is over */
 }
 

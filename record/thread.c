@@ -3,6 +3,7 @@
 #include <linux/futex.h>
 #include <malloc.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -76,6 +77,33 @@ int64_t live_thread(struct task *t, struct task *made, void (*begin)(struct task
 	return rc ? -EAGAIN : made->tid;
 }
 
+/*
+ * Host threads on their last steps, in libc, whose locks they may hold: without the baton. The copies of these locks in a
+ * forked child would stay held.
+ */
+#define ENDING_MAX 256
+static pid_t ending[ENDING_MAX];
+static unsigned nending;
+
+static bool still_ending(const struct process *p, pid_t tid)
+{
+	return !thread_find(p, tid) && syscall(SYS_tgkill, getpid(), tid, 0) == 0;
+}
+
+void live_threads_settle(const struct process *p)
+{
+	for (; nending; nending--)
+		while (still_ending(p, ending[nending - 1]))
+			sched_yield();
+}
+
+static void note_ending(const struct process *p, pid_t tid)
+{
+	if (nending == ENDING_MAX)
+		live_threads_settle(p);
+	ending[nending++] = tid;
+}
+
 /* What ends with its first thread is the process, for the kernel; so that one stays, and hears nothing any more. */
 static _Noreturn void outlive(struct task *t)
 {
@@ -99,6 +127,7 @@ int live_thread_ended(struct session *s, struct task *t, struct task **next)
 	thread_free(t);
 	if (first)
 		outlive(&gone);
+	note_ending(p, (pid_t)syscall(SYS_gettid));
 	sched_exit(&gone);
 	return 0;
 }

@@ -19,6 +19,9 @@ int64_t live_thread(struct task *t, struct task *made, void (*begin)(struct task
  */
 int live_thread_ended(struct session *s, struct task *t, struct task **next);
 
+/* Before a fork that copies memory: no host thread is in libc's code any more. */
+void live_threads_settle(const struct process *p);
+
 int live_turn(struct session *s, struct task **t);
 void live_futex_wake(struct session *s, uint64_t addr, int n);
 

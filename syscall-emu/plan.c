@@ -271,6 +271,7 @@ static void reset(struct plan *p, const struct sys_desc *d, uint64_t nr, const u
 	p->annex = NULL;
 	p->ev_flags = 0;
 	p->recorded = 0;
+	p->early = 0;
 }
 
 int plan_build(struct plan *p, struct task *t, const struct sys_desc *d, uint64_t nr, const uint64_t args[6])

@@ -44,6 +44,7 @@ struct plan {
 	uint32_t annex_len;
 	uint8_t ev_flags;          /* REC_F_STDOUT...: set by fd.c's post hooks */
 	int64_t recorded;          /* on replay: the recorded result; else 0 */
+	uint64_t early;            /* a u32 there was written before the call began to wait; 0: none */
 };
 
 int plan_init(struct plan *p);

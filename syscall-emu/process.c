@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <sys/prctl.h>
 
+#include "syscall-emu/futex_pi.h"
 #include "syscall-emu/process.h"
 #include "syscall-emu/signal.h"
 #include "syscall-emu/threads.h"
@@ -35,6 +36,7 @@ int64_t do_exit_group(struct task *t, struct plan *p)
 int64_t do_exit(struct task *t, struct plan *p)
 {
 	do_exit_group(t, p);
+	futex_pi_owner_died(t, p);
 	thread_release_memory(t);
 	t->only_thread = t->proc->nthreads > 1;
 	return 0;

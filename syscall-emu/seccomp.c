@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "guestlib/vdso.h"
+#include "syscall-emu/futex_pi.h"
 #include "syscall-emu/seccomp.h"
 #include "syscall-emu/seccomp_bpf.h"
 #include "syscall-emu/signal.h"
@@ -407,7 +408,7 @@ static void trap(struct task *t, uint16_t data)
 }
 
 /* Strict mode ends the thread without a signal's core dump, a filter by SIGSYS; the process, if it is the last thread. */
-static void kill_task(struct task *t, bool all)
+static void kill_task(struct task *t, struct plan *p, bool all)
 {
 	if (t->proc->verbose)
 		fprintf(stderr, "sandrec: the program's own system call filter ends it at call %u\n",
@@ -416,6 +417,7 @@ static void kill_task(struct task *t, bool all)
 	t->wait_status = t->seccomp.mode == SECCOMP_MODE_STRICT ? SIGKILL : SIGSYS | 0x80;
 	if (all)
 		return;
+	futex_pi_owner_died(t, p);
 	thread_release_memory(t);
 	t->only_thread = t->proc->nthreads > 1;
 }
@@ -424,7 +426,6 @@ static int64_t refuse(struct task *t, struct plan *p)
 {
 	uint16_t data = t->seccomp.verdict & SECCOMP_RET_DATA;
 
-	(void)p;
 	switch (t->seccomp.verdict & SECCOMP_RET_ACTION_FULL) {
 	case SECCOMP_RET_ERRNO:
 		return data > MAX_ERRNO ? -MAX_ERRNO : -(int64_t)data;
@@ -435,7 +436,7 @@ static int64_t refuse(struct task *t, struct plan *p)
 		trap(t, data);
 		return SYS_REGS_SET;
 	}
-	kill_task(t, (t->seccomp.verdict & SECCOMP_RET_ACTION_FULL) != SECCOMP_RET_KILL_THREAD);
+	kill_task(t, p, (t->seccomp.verdict & SECCOMP_RET_ACTION_FULL) != SECCOMP_RET_KILL_THREAD);
 	return SYS_REGS_SET;
 }
 

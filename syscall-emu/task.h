@@ -63,6 +63,7 @@ struct process {
 	unsigned nspare;
 	struct sched *sched;              /* live sessions: record/sched.h; NULL until there is a second thread */
 	bool grouped;                     /* shares memory with other processes (record/group.h): they run while it waits */
+	struct pi_waiter *pi_waiters;     /* futex_pi.h */
 	struct landmark *landmark;        /* landmark.h; NULL until first used */
 };
 

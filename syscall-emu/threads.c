@@ -77,6 +77,7 @@ void threads_forked(struct task *t)
 	while (p->nspare)
 		vcpu_destroy(p->spare_vcpu[--p->nspare]);
 	p->sched = NULL;
+	p->pi_waiters = NULL;
 	threads_begin(t);
 }
 
@@ -85,6 +86,7 @@ void threads_borrowed(struct task *t)
 	struct process *p = t->proc;
 
 	p->sched = NULL;
+	p->pi_waiters = NULL;
 	p->spare_vcpu = NULL;
 	p->nspare = 0;
 	p->grouped = false;

@@ -1,9 +1,11 @@
 /*
  * futex operations. The words stay where they are: the kernel finds waiters by their address. Times are 64-bit. The
- * priority-inheritance operations write the word even when they fail. Source: futex(2), Linux kernel/futex/.
+ * priority-inheritance operations write the word even when they fail, and are done here (futex_pi.h). Source: futex(2),
+ * Linux kernel/futex/.
  */
 #include <linux/futex.h>
 
+#include "syscall-emu/futex_pi.h"
 #include "syscall-emu/names_sets.h"
 #include "syscall-emu/rows.h"
 #include "syscall-emu/variants.h"
@@ -27,13 +29,16 @@ const struct sys_desc futex_variants[] = {
 	{ ROW(FUTEX_WAKE_OP, 6, A_ULONG, A_PTR, A_UINT), .mem = MEM(IN(0, WORD), FUTEX_WORD(4)) },
 	{ ROW(FUTEX_REQUEUE, 5, A_ULONG, A_PTR, 0), .mem = MEM(IN(0, WORD), IN(4, WORD)) },
 	{ ROW(FUTEX_CMP_REQUEUE, 6, A_ULONG, A_PTR, A_UINT), .mem = MEM(IN(0, WORD), IN(4, WORD)) },
-	{ ROW(FUTEX_LOCK_PI, 4, A_PTR, 0, 0), WAITS, .mem = MEM(FUTEX_WORD(0), IN(3, TIMESPEC)) },
-	{ ROW(FUTEX_LOCK_PI2, 4, A_PTR, 0, 0), WAITS, .mem = MEM(FUTEX_WORD(0), IN(3, TIMESPEC)) },
-	{ ROW(FUTEX_TRYLOCK_PI, 2, 0, 0, 0), .mem = MEM(FUTEX_WORD(0)) },
-	{ ROW(FUTEX_UNLOCK_PI, 2, 0, 0, 0), .mem = MEM(FUTEX_WORD(0)) },
+	{ ROW(FUTEX_LOCK_PI, 4, A_PTR, 0, 0), WAITS, .mem = MEM(FUTEX_WORD(0), IN(3, TIMESPEC)),
+	  .emulate = do_futex_lock_pi },
+	{ ROW(FUTEX_LOCK_PI2, 4, A_PTR, 0, 0), WAITS, .mem = MEM(FUTEX_WORD(0), IN(3, TIMESPEC)),
+	  .emulate = do_futex_lock_pi },
+	{ ROW(FUTEX_TRYLOCK_PI, 2, 0, 0, 0), .mem = MEM(FUTEX_WORD(0)), .emulate = do_futex_trylock_pi },
+	{ ROW(FUTEX_UNLOCK_PI, 2, 0, 0, 0), .mem = MEM(FUTEX_WORD(0)), .emulate = do_futex_unlock_pi },
 	{ ROW(FUTEX_WAIT_REQUEUE_PI, 5, A_PTR, A_PTR, 0), WAITS,
-	  .mem = MEM(IN(0, WORD), IN(3, TIMESPEC), FUTEX_WORD(4)) },
-	{ ROW(FUTEX_CMP_REQUEUE_PI, 6, A_ULONG, A_PTR, A_UINT), .mem = MEM(IN(0, WORD), FUTEX_WORD(4)) },
+	  .mem = MEM(IN(0, WORD), IN(3, TIMESPEC), FUTEX_WORD(4)), .emulate = do_futex_wait_requeue_pi },
+	{ ROW(FUTEX_CMP_REQUEUE_PI, 6, A_ULONG, A_PTR, A_UINT), .mem = MEM(IN(0, WORD), FUTEX_WORD(4)),
+	  .emulate = do_futex_cmp_requeue_pi },
 	{ ROW(FUTEX_FD, 3, 0, 0, 0), REFUSED(ENOSYS, "gone from Linux") },
 };
 const unsigned n_futex_variants = sizeof(futex_variants) / sizeof(futex_variants[0]);

@@ -97,7 +97,8 @@ static void exchange(const char *what, void *(*fn)(void *), char *buf, bool sock
 	reader_tid = 0;
 	w = start(watch, buf);
 	r = start(fn, buf);
-	AWAIT(reader_tid && state_of(reader_tid) == 'S');
+	AWAIT(reader_tid);
+	await_asleep(reader_tid);
 	CHECK(buf[0] == 0);
 	CHECK(write(fd[1], text, sizeof(text)) == sizeof(text));
 	printf("%s: %ld", what, (long)join(r));

@@ -114,7 +114,8 @@ static void cancel_waiting(const char *what, void *(*fn)(void *), void *arg)
 {
 	pthread_t t = start(fn, arg);
 
-	AWAIT(at && state_of(at) == 'S');
+	AWAIT(at);
+	await_asleep(at);
 	CHECKP(pthread_cancel(t));
 	ended(what, t);
 }
@@ -130,7 +131,8 @@ int main(void)
 	SHOWP(pthread_mutex_trylock(&lock));
 	cancel_waiting("sleep", in_sleep, NULL);
 	other = start(in_read, NULL);
-	AWAIT(at && state_of(at) == 'S');
+	AWAIT(at);
+	await_asleep(at);
 	at = 0;
 	cancel_waiting("join", in_join, &other);
 	CHECKP(pthread_cancel(other));

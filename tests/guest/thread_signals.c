@@ -253,7 +253,8 @@ static void flag_by_alarm(void)
 	on(SIGUSR1, count, 0);
 	ready = 0;
 	t = start(interrupted, NULL);
-	AWAIT(ready && state_of(ready) == 'S');
+	AWAIT(ready);
+	await_asleep(ready);
 	pthread_kill(t, SIGUSR1);
 	join(t);
 	puts("alarm");

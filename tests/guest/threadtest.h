@@ -100,4 +100,14 @@ static inline char state_of(long tid)
 	return p ? p[2] : '?';
 }
 
+/*
+ * Waits until a thread sleeps in a call. One that is about to make it may look the same for a moment, if it was taken off
+ * the processor just then.
+ */
+static inline void await_asleep(long tid)
+{
+	for (int seen = 0; seen < 4; nap(2))
+		seen = state_of(tid) == 'S' ? seen + 1 : 0;
+}
+
 #endif
