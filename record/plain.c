@@ -31,9 +31,12 @@ static int plain_resume(struct session *s, struct task *t)
 
 static int plain_preempt(struct session *s, struct task *t, bool point)
 {
-	(void)s, (void)point;
-	if (sched_wants_switch(t))
-		sched_yield_baton(t);
+	(void)s;
+	if (!sched_wants_switch(t))
+		return 0;
+	if (point)
+		signal_preempted(t);
+	sched_yield_baton(t);
 	return 0;
 }
 

@@ -417,6 +417,8 @@ static int recorder_preempt(struct session *s, struct task *t, bool point)
 		stop_landing(r, t);
 	}
 	log_refreshed(r, t, &ev);
+	if (point)
+		signal_preempted(t);
 	if (within) {
 		end_turn(r, t);
 		before = sched_yield_baton(t);

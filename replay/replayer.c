@@ -20,6 +20,7 @@
 #include "syscall-emu/fd.h"
 #include "syscall-emu/file_map.h"
 #include "syscall-emu/mm.h"
+#include "syscall-emu/signal.h"
 #include "syscall-emu/threads.h"
 #include "trace/tracedir.h"
 #include "vmm/cleanup.h"
@@ -361,6 +362,8 @@ static int replayer_preempt(struct session *s, struct task *t, bool point)
 	if (rc < 0)
 		return rc;
 	consume(r);
+	if (point)
+		signal_preempted(t);
 	end_turn(r);
 	r->switched = true;
 	return 1;

@@ -91,8 +91,10 @@ static void be_born(struct task *t, const struct birth *b)
 		t->regs->fs_base = b->q->tls;
 	if (b->q->flags & CLONE_CLEAR_SIGHAND)
 		clear_handlers(t);
-	if (b->q->flags & CLONE_VM)
+	if (b->q->flags & CLONE_VM) {
 		threads_borrowed(t);
+		t->rseq = 0;
+	}
 	signal_host_forked(t);
 	process_forked();
 	t->newborn = true;

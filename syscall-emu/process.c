@@ -70,12 +70,6 @@ int64_t do_get_robust_list(struct task *t, struct plan *p)
 	return rc < 0 ? rc : put64(p->arg[1], other->robust_list);
 }
 
-int64_t do_rseq(struct task *t, struct plan *p)
-{
-	(void)t, (void)p;
-	return -ENOSYS;
-}
-
 /* Extended states that need permission first (AMX) are not offered in CPUID, so none can be asked for. */
 static int64_t xcomp_request(uint64_t feature)
 {

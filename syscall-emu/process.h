@@ -28,9 +28,6 @@ sys_handler do_exit, do_exit_group;
 /* Remembered for the thread's end (threads.h). */
 sys_handler do_set_tid_address, do_set_robust_list, do_get_robust_list;
 
-/* ENOSYS as on kernels built without it: libc then does without restartable sequences. */
-sys_handler do_rseq;
-
 sys_handler do_arch_prctl, do_personality;
 
 /* The kernel's own restart block is never the guest's: EINTR, what Linux says when there is none. */

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <sys/syscall.h>
 
+#include "syscall-emu/rseq.h"
 #include "syscall-emu/signal.h"
 
 #define UNBLOCKABLE (SIGBIT(SIGKILL) | SIGBIT(SIGSTOP))
@@ -111,8 +112,10 @@ static int enter_handler(struct task *t, const siginfo_t *si, uint64_t in_force)
 	struct session *s = t->proc->sess;
 	int sig = si->si_signo;
 	struct ksigaction *ka = &t->proc->action[sig], sa = *ka;
-	int rc;
+	int rc = rseq_interrupted(t);
 
+	if (rc < 0)
+		return rc;
 	if (sa.flags & KSA_RESETHAND) {
 		ka->handler = KSA_DEFAULT;
 		s->ops->set_action(s, t, sig);
@@ -184,6 +187,12 @@ void signal_force_segv(struct task *t)
 	const siginfo_t segv = { .si_signo = SIGSEGV, .si_code = SI_KERNEL };
 
 	signal_deliver(t, &segv, true);
+}
+
+void signal_preempted(struct task *t)
+{
+	if (rseq_interrupted(t) < 0)
+		signal_force_segv(t);
 }
 
 /* ---- the alternate stack ---- */

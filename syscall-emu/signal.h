@@ -25,6 +25,9 @@ void signal_inherit(struct task *t, uint64_t mask, uint64_t ignored);
  */
 void signal_deliver(struct task *t, const siginfo_t *si, bool forced);
 
+/* At an execution point another thread gets its turn: ends a restartable sequence (rseq.h). */
+void signal_preempted(struct task *t);
+
 void signal_force_segv(struct task *t); /* force_sig(SIGSEGV): SI_KERNEL, no address */
 
 /*

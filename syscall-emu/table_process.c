@@ -5,6 +5,7 @@
 #include "syscall-emu/clone.h"
 #include "syscall-emu/exec.h"
 #include "syscall-emu/process.h"
+#include "syscall-emu/rseq.h"
 #include "syscall-emu/rows.h"
 #include "syscall-emu/variants.h"
 
@@ -34,7 +35,7 @@ const struct sys_desc sys_rows_process[] = {
 	{ CALL(vfork), .ret = RET_PID, .replay = REDO, .own_thread = 1, .emulate = do_vfork },
 	{ CALL(clone), .nargs = 5, .arg = { A_FLAGS, A_ADDR, A_ADDR, A_ADDR, A_ADDR }, .ret = RET_PID, .replay = REDO,
 	  .own_thread = 1, .emulate = do_clone, .level = LEVEL_PARTIAL,
-	  .note = "new processes; CLONE_VM only with CLONE_VFORK; threads are ENOSYS",
+	  .note = "processes that share memory or descriptors without being threads: only with CLONE_VFORK",
 	  .names = { [0] = &names_clone_flags } },
 	{ CALL(clone3), .nargs = 2, .arg = { A_ADDR, A_SIZE }, .ret = RET_PID, .replay = REDO, .own_thread = 1,
 	  .emulate = do_clone3, .level = LEVEL_PARTIAL, .note = "as clone; set_tid and cgroup are EPERM" },
@@ -58,7 +59,7 @@ const struct sys_desc sys_rows_process[] = {
 	{ CALL(get_robust_list), .nargs = 3, .arg = { A_PID, A_PTR, A_PTR }, ZERO,
 	  .mem = MEM(OUT(1, SZ(8)), OUT(2, SZ(8))),
 	  .emulate = do_get_robust_list },
-	{ CALL(rseq), .nargs = 4, .arg = { A_ADDR, A_UINT, A_FLAGS, A_UINT }, ZERO, .replay = REDO, .own_thread = 1,
+	{ CALL(rseq), .nargs = 4, .arg = { A_ADDR, A_UINT, A_FLAGS, A_UINT }, ZERO, .replay = BOTH, .own_thread = 1,
 	  .emulate = do_rseq },
 	{ CALL(arch_prctl), .nargs = 2, .arg = { A_CMD, A_ADDR }, ZERO, .replay = REDO, .own_thread = 1,
 	  .emulate = do_arch_prctl, .names = { [0] = &names_arch_prctl_cmd } },
