@@ -1,6 +1,7 @@
 /* Landmarks in a running task. Contract: landmark.h. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -40,7 +41,8 @@ struct landmark {
 	uint64_t left, counted;    /* of cond.count */
 	unsigned detours;
 	unsigned written;          /* how often the guard stopped a write */
-	uint64_t written_site;
+	bool touched;              /* one was to the site itself: it stays guarded, whatever that costs */
+	uint64_t written_site;     /* which site that is about */
 	bool step;                 /* the next instruction runs alone, disarmed: it writes there, or cannot be displaced */
 	bool stepping;
 };
@@ -142,10 +144,12 @@ static int guard_site(struct task *t, struct landmark *lm)
 	int rc;
 
 	lm->guard = 0;
-	if (lm->written_site != lm->tramp.addr)
+	if (lm->written_site != lm->tramp.addr) {
 		lm->written = 0;
+		lm->touched = false;
+	}
 	lm->written_site = lm->tramp.addr;
-	if (!v || !(v->prot & PROT_WRITE) || lm->written >= WRITES_MAX)
+	if (!v || !(v->prot & PROT_WRITE) || (lm->written >= WRITES_MAX && !lm->touched))
 		return 0;
 	lm->guard_len = end - start;
 	lm->guard_prot = v->prot;
@@ -351,7 +355,9 @@ uint64_t landmark_counted(struct task *t)
 
 unsigned landmark_detours(const struct task *t)
 {
-	return t->proc->landmark ? t->proc->landmark->detours : 0;
+	const struct landmark *lm = t->proc->landmark;
+
+	return !lm ? 0 : lm->touched ? UINT_MAX : lm->detours;
 }
 
 void landmark_hide(const struct task *t, uint64_t addr, uint8_t *bytes, size_t len)
@@ -432,6 +438,14 @@ static bool writes_guarded(const struct task *t, const struct landmark *lm)
 	       t->stop.cr2 - lm->guard < lm->guard_len;
 }
 
+/* A step over a write to the site's page is done: was it to the site? */
+static bool site_touched(const struct landmark *lm)
+{
+	uint8_t now[TRAMP_SITE_MAX];
+
+	return guest_read(now, lm->tramp.addr, lm->tramp.patch_len) < 0 || memcmp(now, lm->tramp.code, lm->tramp.patch_len);
+}
+
 /* From the trampoline's registers to the program's. */
 static void own_view(struct task *t, struct landmark *lm)
 {
@@ -453,6 +467,7 @@ enum landmark_stop landmark_stop(struct task *t)
 		return LANDMARK_NONE;
 	if (lm->stepping) {
 		lm->stepping = false;
+		lm->touched |= site_touched(lm);
 		t->regs->rflags &= ~RFLAGS_TF;
 		return t->stop.stop == VCPU_EXCEPTION && t->stop.vector == V_DB ? LANDMARK_AGAIN : LANDMARK_NONE;
 	}
@@ -486,6 +501,7 @@ enum landmark_stop landmark_stop(struct task *t)
 		return LANDMARK_NONE;
 	lm->step = writes_guarded(t, lm);
 	lm->written += lm->step;
+	lm->touched |= lm->step && t->stop.cr2 - lm->tramp.addr < lm->tramp.patch_len;
 	landmark_disarm(t);
 	t->regs->rflags &= lm->step ? ~RFLAGS_RF : ~0ULL;
 	return lm->step ? LANDMARK_AGAIN : LANDMARK_NONE;
