@@ -15,7 +15,7 @@ guest_double_ldflags = -Wl,--wrap=mm_range_ok,--wrap=copy_checked,--wrap=forward
 %C%_test_canary_SOURCES = %D%/test_canary.c %D%/guest_double.h
 %C%_test_canary_LDFLAGS = $(guest_double_ldflags)
 unit_tests += %D%/test_vmm %D%/test_vm_tables %D%/test_branches
-unit_tests += %D%/test_exec_point
+unit_tests += %D%/test_exec_point %D%/test_point_search
 # check-hosts.sh runs these three on machines that have no Check library.
 if !SANITIZERS
 %C%_test_vmm_LDFLAGS = -static
