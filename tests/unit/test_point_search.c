@@ -244,7 +244,7 @@ static int op_signal(struct session *s, struct task *t, bool after, siginfo_t *s
 	if (!after || placed)
 		return 0;
 	if (!recording) {
-		if (seek_end(&seek))
+		if (seek_end(&seek, t))
 			mark();
 		return 0;
 	}

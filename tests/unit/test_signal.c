@@ -69,6 +69,13 @@ int mm_range_ok(const struct mm *mm, uint64_t addr, uint64_t len)
 	return 1;
 }
 
+/* For rseq(2), which is not called here. */
+void plan_set_annex(struct plan *p, const void *bytes, uint32_t len)
+{
+	(void)p, (void)bytes, (void)len;
+	ck_abort_msg("not called");
+}
+
 static bool on_host; /* the session hands on to signal_host.c */
 
 static int set_mask(struct session *s, struct task *t)
