@@ -182,6 +182,36 @@ def memory(scratch):
                         {"plain": limit, "record": limit})
 
 
+def threads(scratch):
+    """Of a process's threads one runs at a time, so the measure is what one processor does natively."""
+    variants = Variants([os.path.join(PROGRAMS, "compute2"), "4"], scratch)
+    one = ["taskset", "-c", CPU.split(",")[0].split("-")[0]] if CPU != "none" else []
+    variants.ways["native"] = lambda **how: run(one + variants.command, **how)
+    variants.ways.pop("strace -f", None)
+    show_ratios("two threads, native on one processor", variants.rounds(lambda way: way()[0]), {"record": 1.2, "replay": 1.2})
+
+
+def execution_points(scratch):
+    """A loop of three instructions: what one signal costs when it lands there, and on replay until it is found there."""
+    passes, every = "4e9", "20"
+    quiet, marked = (Variants([os.path.join(PROGRAMS, "marks"), passes, ms], os.path.join(scratch, ms)) for ms in ("0", every))
+    for variants in (quiet, marked):
+        os.mkdir(variants.scratch)
+        variants.ways = {name: variants.ways[name] for name in ("native", "record", "replay")}
+    without = quiet.rounds(lambda way: way()[0])
+    timed = marked.rounds(lambda way: way(capture=True))
+    show_ratios("loop of 3 instructions", without, {})
+    print("a signal every %s ms in it:" % every)
+    for name, rounds in timed.items():
+        if name == "native":
+            continue
+        each = [(seconds - plain) / max(1, int(out)) * 1e3 for (seconds, out), plain in zip(rounds, without[name])]
+        ratio = [seconds / plain for (seconds, _), plain in zip(rounds, without[name])]
+        print("  %-10s %8.3f ms each, from %.3f to %.3f; the whole %.3f x" %
+              (name, statistics.median(each), min(each), max(each), statistics.median(ratio)))
+    sys.stdout.flush()
+
+
 def main():
     print("%d rounds, medians of paired ratios, %s" %
           (ROUNDS, "not pinned" if CPU == "none" else "all on processor " + CPU))
@@ -192,6 +222,8 @@ def main():
         system_calls(scratch)
         memory(scratch)
         computations(scratch)
+        threads(scratch)
+        execution_points(scratch)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
