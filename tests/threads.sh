@@ -41,6 +41,7 @@ for kind in $kinds; do
 	sort -u "$T/outputs" >>"$T/all"
 done
 unload
+same_three "2000 threads, one after the other" "$guest_bin/thread_many" 2000
 # A race that always has the same end would show nothing.
 check "their results differ from run to run" test "$times" -lt 2 -o "$(wc -l <"$T/all")" -gt "$(wc -w <<<"$kinds")"
 done_testing

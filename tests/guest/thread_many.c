@@ -1,8 +1,8 @@
-/* 200 threads at once, 2000 one after the other, detached ones. */
+/* 200 threads at once, 600 (or as many as the first argument says) one after the other, detached ones. */
 #include "threadtest.h"
 
 #define AT_ONCE 200
-#define IN_TURN 2000
+#define IN_TURN 600 /* more than there are vCPUs */
 
 static pthread_barrier_t barrier;
 static _Atomic unsigned long sum;
@@ -39,8 +39,9 @@ static void *detached(void *arg)
 	return NULL;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+	uintptr_t in_turn_count = argc > 1 && atoi(argv[1]) > 0 ? (uintptr_t)atoi(argv[1]) : IN_TURN;
 	pthread_attr_t a;
 	pthread_t t;
 
@@ -50,7 +51,7 @@ int main(void)
 	together(AT_ONCE, at_once);
 	printf("at once: %lu\n", sum);
 	sum = 0;
-	for (uintptr_t i = 0; i < IN_TURN; i++) {
+	for (uintptr_t i = 0; i < in_turn_count; i++) {
 		CHECKP(pthread_create(&t, &a, in_turn, (void *)i));
 		CHECK(join(t) == (void *)i);
 	}
