@@ -41,7 +41,7 @@ struct landmark {
 	uint64_t left, counted;    /* of cond.count */
 	unsigned detours;
 	unsigned written;          /* how often the guard stopped a write */
-	bool touched;              /* one was to the site itself: it stays guarded, whatever that costs */
+	bool touched;              /* one was to the site itself: a bad place */
 	uint64_t written_site;     /* which site that is about */
 	bool step;                 /* the next instruction runs alone, disarmed: it writes there, or cannot be displaced */
 	bool stepping;
@@ -149,7 +149,7 @@ static int guard_site(struct task *t, struct landmark *lm)
 		lm->touched = false;
 	}
 	lm->written_site = lm->tramp.addr;
-	if (!v || !(v->prot & PROT_WRITE) || (lm->written >= WRITES_MAX && !lm->touched))
+	if (!v || !(v->prot & PROT_WRITE) || lm->written >= WRITES_MAX)
 		return 0;
 	lm->guard_len = end - start;
 	lm->guard_prot = v->prot;

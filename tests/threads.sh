@@ -4,6 +4,8 @@
 . "$(dirname "$0")/lib.sh"
 require_sandrec
 
+# Minutes, on purpose on a busy machine. chaos.sh, shared.sh and the thread_* programs of guest.sh are what always runs.
+[ -n "${SANDREC_TEST_FULL-}${SANDREC_THREADS_TIMES-}" ] || skip_all "only with SANDREC_TEST_FULL=1"
 times=${SANDREC_THREADS_TIMES:-2}
 seconds=240 # of each run: the machine is loaded on purpose
 [ -z "${SANDREC_TEST_FULL-}" ] || times=${SANDREC_THREADS_TIMES:-20}
