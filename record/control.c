@@ -82,10 +82,11 @@ static int receive(int fd, void *message, size_t len, int fds[CONTROL_FDS], pid_
 		fds[i] = -1;
 	if (sender)
 		*sender = 0;
-	while ((n = recvmsg(fd, &h, MSG_CMSG_CLOEXEC | flags)) < 0 && errno == EINTR)
+	/* An end that was closed with messages in it that nobody has read is told once, before those from it that are left. */
+	while ((n = recvmsg(fd, &h, MSG_CMSG_CLOEXEC | flags)) < 0 && (errno == EINTR || errno == ECONNRESET))
 		;
 	if (n < 0)
-		return errno == ECONNRESET ? 0 : -errno;
+		return -errno;
 	if (n == 0)
 		return 0;
 	take_ancillary(&h, fds, sender);
