@@ -15,6 +15,7 @@
 #define CHILDREN 3
 #define ROUNDS 200
 #define RING 64
+#define ITEMS 2000 /* each time the ring is full or empty costs a slice */
 
 struct shared {
 	pthread_mutex_t lock;
@@ -64,7 +65,7 @@ static void count(struct shared *s, int me)
 
 static void write_ring(struct shared *s)
 {
-	for (unsigned i = 1; i <= 20000; i++) {
+	for (unsigned i = 1; i <= ITEMS; i++) {
 		while (atomic_load(&s->head) - atomic_load(&s->tail) == RING)
 			;
 		s->slot[i % RING] = i;
@@ -74,7 +75,7 @@ static void write_ring(struct shared *s)
 
 static void read_ring(struct shared *s)
 {
-	for (unsigned i = 1; i <= 20000; i++) {
+	for (unsigned i = 1; i <= ITEMS; i++) {
 		while (atomic_load(&s->head) == atomic_load(&s->tail))
 			;
 		s->sum += s->slot[i % RING];
