@@ -26,6 +26,18 @@ def read_until(fd, wanted, shown, seconds=20):
     return True
 
 
+def settle(fd, shown, quiet=0.3):
+    """Collects what still comes: a prompt may be drawn twice, and what is typed in between is echoed by the kernel as well."""
+    while select.select([fd], [], [], quiet)[0]:
+        try:
+            data = os.read(fd, 4096)
+        except OSError:
+            return
+        if not data:
+            return
+        shown += data
+
+
 def main():
     split = sys.argv.index("--")
     lines, command = sys.argv[1:split], sys.argv[split + 1:]
@@ -36,6 +48,7 @@ def main():
     for line in lines:
         if not read_until(fd, (b"$ ", b"# "), shown):
             break
+        settle(fd, shown)
         os.write(fd, line.encode() + b"\n")
     read_until(fd, (), shown)
     sys.stdout.buffer.write(shown)
