@@ -49,7 +49,13 @@ with tempfile.TemporaryDirectory() as where:
         s.close()
     s = connect()
     s.send(packet(b'qC'))
-    reply = s.recv(100)
+    reply = b''
+    s.settimeout(60)
+    while b'QC' not in reply: # the acknowledgement may come on its own
+        data = s.recv(100)
+        if not data:
+            break
+        reply += data
     s.close()
     server.terminate()
     server.wait()
