@@ -6,5 +6,6 @@ libsandrec_a_SOURCES += \
 	%D%/divergence.c %D%/divergence.h \
 	%D%/only.c %D%/only.h %D%/point.c %D%/point.h \
 	%D%/progress.c %D%/progress.h %D%/replay.c %D%/replay.h \
-	%D%/replayer.c %D%/replayer.h \
+	%D%/replayer.c %D%/replayer.h %D%/replayer_int.h \
+	%D%/replayer_birth.c %D%/replayer_call.c %D%/replayer_file.c %D%/replayer_turn.c \
 	%D%/shared_file.c %D%/shared_file.h
