@@ -9,7 +9,8 @@ libsandrec_a_SOURCES += \
 	%D%/landing.c %D%/landing.h \
 	%D%/live.c %D%/live.h \
 	%D%/plain.c %D%/plain.h \
-	%D%/recorder.c %D%/recorder.h \
+	%D%/recorder.c %D%/recorder.h %D%/recorder_int.h \
+	%D%/recorder_birth.c %D%/recorder_file.c %D%/recorder_log.c %D%/recorder_point.c %D%/recorder_turn.c \
 	%D%/run.h %D%/supervisor.c \
 	%D%/sched.c %D%/sched.h %D%/thread.c %D%/thread.h \
 	%D%/tree.c %D%/tree.h

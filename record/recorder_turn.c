@@ -1,0 +1,108 @@
+/* Whose turn it is while recording: threads of the process, and processes that share memory. Contract: recorder_int.h. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "record/group.h"
+#include "record/live.h"
+#include "record/recorder_int.h"
+#include "record/sched.h"
+#include "record/thread.h"
+
+/* ---- threads ---- */
+
+void recorder_log_blocked(struct recorder *r, struct task *before)
+{
+	struct inputs *in = &recorded_of(before)->in;
+	const struct plan *p = &before->plan;
+	struct event ev = { .type = REC_SCHED, .tid = before->tid, .regs = *before->regs };
+
+	ev.ndata = in->n + recorder_early(p, false);
+	recorder_log(r, &ev);
+	recorder_log_inputs(r, in);
+	recorder_log_early(r, p, false);
+	in->n = 0; /* they are not what the memory holds when the call is over */
+}
+
+/* ---- processes that share memory ---- */
+
+void recorder_log_turn(struct recorder *r, struct task *t, uint32_t number, uint8_t flags)
+{
+	struct event ev = { .type = REC_TURN, .flags = flags, .tid = t->tid, .regs = *t->regs, .result = number };
+
+	recorder_log(r, &ev);
+	r->slice_over = false;
+	landing_timer_every(&recorded_of(t)->slice, GROUP_SLICE_NS);
+}
+
+void recorder_take_turn(struct recorder *r, struct task *t)
+{
+	if (t->proc->grouped)
+		recorder_log_turn(r, t, group_enter(&r->link.tree->group), 0);
+}
+
+void recorder_end_turn(struct recorder *r, struct task *t)
+{
+	if (!t->proc->grouped)
+		return;
+	landing_timer_every(&recorded_of(t)->slice, 0);
+	group_leave(&r->link.tree->group);
+}
+
+void recorder_shares(struct session *s, struct task *t)
+{
+	struct recorder *r = recorder_of(s);
+
+	if (t->proc->grouped)
+		return;
+	t->proc->grouped = true;
+	recorder_log_turn(r, t, group_enter(&r->link.tree->group), REC_F_AFTER);
+}
+
+/* ---- giving way ---- */
+
+void recorder_blocks(struct session *s, struct task *t)
+{
+	struct recorder *r = recorder_of(s);
+
+	/* Another process cannot write in our log: it is said beforehand. */
+	if (t->proc->grouped) {
+		recorder_log_blocked(r, t);
+		recorder_end_turn(r, t);
+	}
+	if (t->proc->sched)
+		sched_leave(t, t->proc->grouped);
+}
+
+void recorder_unblocks(struct session *s, struct task *t)
+{
+	struct recorder *r = recorder_of(s);
+	struct task *before = t->proc->sched ? sched_enter(t) : NULL;
+
+	if (before)
+		recorder_log_blocked(r, before);
+	recorder_take_turn(r, t);
+}
+
+static void begin_thread(struct task *made, struct task *before)
+{
+	struct recorder *r = recorder_of(made->proc->sess);
+
+	if (before)
+		recorder_log_blocked(r, before);
+	recorder_take_turn(r, made);
+}
+
+int64_t recorder_thread(struct session *s, struct task *t, struct plan *p, struct task *made)
+{
+	(void)s, (void)p;
+	made->of_session = calloc(1, sizeof(struct recorded));
+	return made->of_session ? live_thread(t, made, begin_thread) : -ENOMEM;
+}
+
+int recorder_thread_ended(struct session *s, struct task *t, struct task **next)
+{
+	landing_timer_end(&recorded_of(t)->timer);
+	recorder_end_turn(recorder_of(s), t);
+	landing_timer_end(&recorded_of(t)->slice);
+	return live_thread_ended(s, t, next);
+}
