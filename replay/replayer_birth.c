@@ -13,12 +13,33 @@
 #include "syscall-emu/clone.h"
 #include "syscall-emu/fd.h"
 #include "syscall-emu/mm.h"
+#include "trace/manifest.h"
 
 struct birth {
 	struct replayer *parent, *made;
 	int number;
 };
 
+/* Was it killed before it could log anything? A recording that ended in order lists all the others. */
+static bool never_ran(const struct birth *b)
+{
+	struct manifest m;
+	char why[256];
+	bool listed = false;
+
+	if (b->number <= 0)
+		return false;
+	if (b->parent->link.tree->cut)
+		return true;
+	if (manifest_read(b->parent->link.dir, &m, why, sizeof(why)) < 0)
+		return false;
+	for (size_t i = 0; i < m.nprocs; i++)
+		listed |= m.procs[i].number == b->number;
+	manifest_free(&m);
+	return !listed;
+}
+
+/* 0, 1: there is nothing to replay, or a negative errno that has been reported. */
 static int open_child(struct birth *b)
 {
 	struct replay_links link = b->parent->link;
@@ -26,10 +47,10 @@ static int open_child(struct birth *b)
 	char why[256];
 	int rc = b->number ? replayer_open_stream(link.dir, b->number, &reader, why, sizeof(why)) : -ENOENT;
 
+	if (rc == -ENOENT && never_ran(b))
+		return 1;
 	if (rc < 0) {
-		if (rc != -ENOENT || !link.tree->cut)
-			fprintf(stderr, "sandrec: process %d: %s\n", (int)b->parent->ev.result,
-				b->number ? why : "it was not recorded");
+		fprintf(stderr, "sandrec: process %d: %s\n", (int)b->parent->ev.result, b->number ? why : "it was not recorded");
 		return rc;
 	}
 	link.number = b->number;
@@ -39,18 +60,18 @@ static int open_child(struct birth *b)
 	return replayer_create(&link, reader, &b->made);
 }
 
-/* The first event of its own stream says how it starts. */
+/* The first event of its own stream says how it starts. 1: it never did. */
 static int begin_child(struct task *t, struct birth *b)
 {
 	struct fork_annex annex;
 	int rc = open_child(b);
 
-	if (rc < 0)
+	if (rc)
 		return rc;
 	t->proc->sess = &b->made->base;
 	rc = replayer_peek(b->made);
-	if (b->parent->link.tree->cut && (rc == 0 || rc == -ENODATA))
-		return -ENOENT;
+	if (rc == 0 || (rc == -ENODATA && b->parent->link.tree->cut))
+		return 1;
 	if (rc > 0 && b->made->ev.type == REC_FORK && b->made->ev.annex_len == sizeof(annex)) {
 		memcpy(&annex, b->made->ev.annex, sizeof(annex));
 		b->made->link.pid = t->proc->pid = t->tid = annex.pid; /* in its own pid namespace */
@@ -63,7 +84,8 @@ static int begin_child(struct task *t, struct birth *b)
 	if (annex.child_tid)
 		mm_poke(t->proc->mm, annex.child_tid, &annex.pid, sizeof(annex.pid));
 	replayer_consume(b->made);
-	return 0;
+	/* It may have to wait for others before the first thing that happens to it, a signal for one. */
+	return replayer_first_turn(b->made, t);
 }
 
 /* In the child. Of one that was cut off at birth nothing can be seen. */
@@ -75,7 +97,7 @@ static int child_ready(struct task *t, void *arg)
 
 	if (rc == 0)
 		return 0;
-	if (rc != -ENOENT || !tree->cut)
+	if (rc < 0)
 		tree_fail(tree);
 	tree_leave(tree);
 	_exit(rc == DIVERGED ? DIVERGENCE_EXIT : 0);

@@ -62,6 +62,8 @@ int replayer_data(struct replayer *r, struct task *t, struct event_data *d, bool
 
 /* Processes that share memory with this one may go on, if it was this one's turn. */
 void replayer_end_turn(struct replayer *r);
+/* A process that has just been made takes its turn, if it has to: 0 or a negative errno. */
+int replayer_first_turn(struct replayer *r, struct task *t);
 
 /* ---- operations of the session, by file ---- */
 

@@ -35,6 +35,15 @@ static int take_turn(struct replayer *r, struct task *t)
 	return 0;
 }
 
+int replayer_first_turn(struct replayer *r, struct task *t)
+{
+	int rc = replayer_peek(r);
+
+	if (rc < 0 && rc != -ENODATA)
+		return replayer_damaged(r, rc);
+	return rc > 0 && r->ev.type == REC_TURN && !(r->ev.flags & REC_F_AFTER) ? take_turn(r, t) : 0;
+}
+
 static int choose_thread(struct replayer *r, struct task **t)
 {
 	struct task *next;
