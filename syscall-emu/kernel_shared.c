@@ -336,9 +336,17 @@ static int identify(struct task *t, struct kernel_window *w, int fd)
 		return window_perf_ring_open(w);
 	if (bpf_object_ask(t->proc->sess, t, fd, &o) < 0)
 		return -ENODEV;
-	if (o.type == BPFMAP_ARENA)
-		return -EOPNOTSUPP; /* programs and the guest follow the same pointers in it */
 	return o.type == BPFMAP_RINGBUF && !(o.map_flags & RING_OVERWRITE) ? window_bpf_ring_open(w, fd, o.max_entries) : 0;
+}
+
+/* Programs and the guest follow the same pointers in it: a shadow at another address cannot stand for it. */
+static bool is_arena(struct task *t, int fd)
+{
+	struct bpf_object o;
+	char path[64];
+
+	return kernel_shared_is_kind(t->proc->fds, fd, path, sizeof(path)) && !strcmp(path, BPF_MAP_NAME) &&
+	       bpf_object_ask(t->proc->sess, t, fd, &o) == 0 && o.type == BPFMAP_ARENA;
 }
 
 int kernel_shared_open(struct task *t, int fd, int prot, int flags, uint64_t offset, uint64_t len, struct kernel_window **out)
@@ -350,6 +358,8 @@ int kernel_shared_open(struct task *t, int fd, int prot, int flags, uint64_t off
 		return -EINVAL;
 	if (len > WINDOW_MAX)
 		return -ENOMEM;
+	if (is_arena(t, fd))
+		return -EOPNOTSUPP;
 	if (!t->proc->shared)
 		t->proc->shared = calloc(1, sizeof(*t->proc->shared));
 	w = t->proc->shared ? calloc(1, sizeof(*w)) : NULL;

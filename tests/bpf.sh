@@ -17,11 +17,24 @@ check "bpf kills where it is forbidden" test $? = 159
 for prog in "$bpf_bin"/*; do
 	name=${prog##*/}
 	case $name in
-	probe) continue ;;
+	probe | arena) continue ;;
 	esac
 	same_plain "$name, without recording" "$prog"
 	same_three "$name" "$prog"
 done
+
+# What cannot be recorded is refused with an error, which is recorded.
+arena_refused() {
+	"$bpf_bin/arena" >"$T/native" && fresh_work && "$SANDREC" run -q -o "$T/arena" -- "$bpf_bin/arena" >"$T/out" || return 1
+	[ "$(grep -c '^mapped: EOPNOTSUPP$' "$T/out")" = 2 ] || { cat "$T/native" "$T/out"; return 1; }
+	"${under[@]}" "$SANDREC" replay "$T/arena" >"$T/again" && cmp "$T/out" "$T/again"
+}
+name="mapping an arena is refused"
+if "$bpf_bin/arena" | grep -q '^no arena'; then
+	skip "$name" "$("$bpf_bin/arena" | head -n 1)"
+else
+	check "$name" arena_refused
+fi
 
 # What the calls were is in the recording.
 dump_shows() {

@@ -1,4 +1,5 @@
 /* BPF_TOKEN_CREATE, with everything it can answer: a command that programs call to see whether it is there. */
+#include <linux/capability.h>
 #include <signal.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
@@ -26,6 +27,14 @@ static pid_t namespace_child(void)
 {
 	fflush(stdout);
 	return (pid_t)syscall(SYS_clone, CLONE_NEWUSER | CLONE_NEWNS | SIGCHLD, NULL, NULL, NULL, 0);
+}
+
+static int drop_capabilities(void)
+{
+	struct __user_cap_header_struct h = { _LINUX_CAPABILITY_VERSION_3, 0 };
+	struct __user_cap_data_struct none[2] = { 0 };
+
+	return (int)syscall(SYS_capset, &h, none);
 }
 
 static int token(int fd, uint32_t flags)
@@ -99,6 +108,24 @@ static void in_user_namespace(void)
 	CHECK(waitpid(pid, &status, 0) == pid && status == 0);
 }
 
+/* EPERM: a file system of another user namespace. */
+static void not_permitted(int root)
+{
+	pid_t pid = namespace_child();
+	int status;
+
+	if (pid < 0) {
+		printf("no user namespace\n");
+		return;
+	}
+	if (pid == 0) {
+		printf("the parent's: %s\n", result(token(root, 0)));
+		fflush(stdout);
+		_exit(0);
+	}
+	CHECK(waitpid(pid, &status, 0) == pid && status == 0);
+}
+
 /* The file system is opened inside, for its user namespace, and delegated to by the parent, through a passed descriptor. */
 static void delegated(void)
 {
@@ -122,6 +149,8 @@ static void delegated(void)
 		printf("delegated: %s\n", result(fd));
 		if (fd >= 0)
 			with_token(fd);
+		CHECK(drop_capabilities() == 0);
+		printf("without capabilities: %s\n", result(token(root_of(mnt), 0)));
 		fflush(stdout);
 		_exit(0);
 	}
@@ -164,6 +193,7 @@ int main(void)
 		printf("bpf file system: %s\n", result(delegate(fs)));
 		mnt = (int)syscall(SYS_fsmount, fs, 0, 0);
 		SHOW_OK(token(root_of(mnt), 0)); /* EOPNOTSUPP: only in a user namespace */
+		not_permitted(root_of(mnt));
 		close(mnt);
 		close(fs);
 	} else {
