@@ -99,6 +99,7 @@ int live_map_file(struct task *t, int fd, int prot, int flags, uint64_t offset, 
 	src->offset = offset;
 	src->dev = m->dev;
 	src->ino = m->ino;
+	src->size = (uint64_t)st.st_size;
 	src->shared_copy = false;
 	memcpy(src->path, m->path, sizeof(src->path));
 	return 0;

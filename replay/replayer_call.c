@@ -9,6 +9,7 @@
 #include "replay/only.h"
 #include "replay/progress.h"
 #include "replay/replayer_int.h"
+#include "replay/shared_file.h"
 #include "syscall-emu/mm.h"
 #include "vmm/layout.h"
 
@@ -66,6 +67,20 @@ static int compare_input(struct replayer *r, const struct event_data *d)
 	return 0;
 }
 
+static int apply_size(struct replayer *r, struct task *t, const struct event_data *d)
+{
+	struct file_size now;
+	int rc = -EBADMSG;
+
+	if (d->len == sizeof(now)) {
+		memcpy(&now, d->bytes, sizeof(now));
+		rc = shared_files_sized(r->shared, now.dev, now.ino, t->proc->grouped, now.size);
+	}
+	if (rc == 0)
+		rc = mm_file_sized(t->proc->mm, now.dev, now.ino, now.size);
+	return rc == 0 ? 0 : divergence(&r->ev, "the size of a mapped file cannot be changed: %s", strerror(-rc));
+}
+
 static int apply_piece(struct replayer *r, struct task *t, const struct event_data *d)
 {
 	int fd = d->kind == DATA_STDERR ? STDERR_FILENO : STDOUT_FILENO;
@@ -81,6 +96,8 @@ static int apply_piece(struct replayer *r, struct task *t, const struct event_da
 			return divergence(&r->ev, "recorded memory at %#" PRIx64 " (%u bytes) cannot be written", d->addr,
 					  d->len);
 		return 0;
+	case DATA_FILE_SIZE:
+		return apply_size(r, t, d);
 	default:
 		return divergence(&r->ev, "a data record of unknown kind %u", d->kind);
 	}

@@ -49,6 +49,7 @@ int replayer_map_file(struct session *s, struct task *t, struct plan *p, int fd,
 	src->offset = offset;
 	src->dev = m.dev;
 	src->ino = m.ino;
+	src->size = m.ref.size;
 	memcpy(src->path, m.path, sizeof(src->path));
 	return 0;
 }

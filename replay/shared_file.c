@@ -10,6 +10,7 @@
 
 #include "record/tree.h"
 #include "replay/shared_file.h"
+#include "vmm/cleanup.h"
 
 #define SEGMENT_DEV UINT64_MAX /* System V segments have numbers of their own */
 
@@ -173,4 +174,27 @@ int shared_files_get(struct shared_files *s, uint64_t dev, uint64_t ino, bool gr
 		return -errno;
 	rc = copy_content(stored, f->fd, size);
 	return rc < 0 ? rc : f->fd;
+}
+
+static const struct tree_file *find_entry(const struct tree *t, uint64_t dev, uint64_t ino)
+{
+	for (uint32_t i = 0; i < t->nfiles; i++)
+		if (t->file[i].dev == dev && t->file[i].ino == ino)
+			return &t->file[i];
+	return NULL;
+}
+
+int shared_files_sized(struct shared_files *s, uint64_t dev, uint64_t ino, bool grouped, uint64_t size)
+{
+	const struct tree_file *e = grouped ? find_entry(s->tree, dev, ino) : NULL;
+	const struct shared_file *f = s->first;
+	cleanup_close int others = -1;
+
+	while (f && (f->dev != dev || f->ino != ino))
+		f = f->next;
+	if (!f && e)
+		others = open_others(e);
+	if (!f && others < 0)
+		return 0;
+	return ftruncate(f ? f->fd : others, (off_t)size) < 0 ? -errno : 0;
 }

@@ -21,7 +21,10 @@ void shared_files_destroy(struct shared_files *s);
  */
 int shared_files_get(struct shared_files *s, uint64_t dev, uint64_t ino, bool grouped, int stored, uint64_t size);
 
-/* The same for a System V segment; the caller gives it its size. */
+/* The file has another size now. Nothing happens if nobody has mapped it shared. */
+int shared_files_sized(struct shared_files *s, uint64_t dev, uint64_t ino, bool grouped, uint64_t size);
+
+/* A descriptor for a System V segment; the caller gives it its size. */
 int shared_files_segment(struct shared_files *s, int id);
 
 #endif

@@ -2,6 +2,7 @@
  * Calls that take a path and may end at something of ours: /proc/self/exe is sandrec's binary, /proc/self/fd/N may be one
  * of our descriptors, other files of /proc/self describe the VMM.
  */
+#include "syscall-emu/mm.h"
 #include "syscall-emu/procfs.h"
 
 #include <errno.h>
@@ -143,7 +144,7 @@ static int64_t put_exe(struct task *t, int fd, int flags)
 	return ret;
 }
 
-static int64_t open_done(struct task *t, int64_t ret, int dirfd, const char *path, int flags)
+static int64_t open_done(struct task *t, struct plan *p, int64_t ret, int dirfd, const char *path, int flags)
 {
 	struct fdtable *f = t->proc->fds;
 	struct stat st;
@@ -160,6 +161,8 @@ static int64_t open_done(struct task *t, int64_t ret, int dirfd, const char *pat
 		close(fd);
 		return -ENOENT;
 	}
+	if (flags & O_TRUNC && S_ISREG(st.st_mode))
+		mm_file_written(t, p, fd, 0, 0); /* its mappings have lost their pages */
 	return fd_on_procfs(fd, &st) ? procfs_replace(t, fd, flags) : ret;
 }
 
@@ -172,7 +175,7 @@ static int64_t open_common(struct task *t, struct plan *p, int dirfd, unsigned a
 		return plan_forward(p, t);
 	if (names_our_fd(t->proc->fds, dirfd, path))
 		return -ENOENT;
-	return open_done(t, plan_forward(p, t), dirfd, path, flags);
+	return open_done(t, p, plan_forward(p, t), dirfd, path, flags);
 }
 
 int64_t do_open(struct task *t, struct plan *p)

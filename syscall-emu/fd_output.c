@@ -338,8 +338,7 @@ static void truncated(struct task *t, struct plan *p, int fd, uint64_t off, uint
 	if (!len || off + len < off)
 		len = (uint64_t)st.st_size > off ? (uint64_t)st.st_size - off : 0;
 	len = ((off + len + PAGE_SIZE_4K - 1) & ~(PAGE_SIZE_4K - 1)) - off;
-	if (len)
-		mm_file_written(t, p, fd, off, len);
+	mm_file_written(t, p, fd, off, len); /* even of nothing: the file may have another size */
 }
 
 int64_t post_truncate(struct task *t, struct plan *p, int64_t ret)

@@ -144,6 +144,7 @@ static void describe(struct mm *mm, const struct mm_request *r, struct vma *v)
 		v->offset = r->src->offset;
 		v->dev = r->src->dev;
 		v->ino = r->src->ino;
+		v->file_size = r->src->size;
 		if (!r->name && r->src->path[0])
 			v->name = (char *)r->src->path;
 	} else if (shared) {

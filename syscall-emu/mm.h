@@ -21,6 +21,7 @@ struct vma {
 	int segment;               /* System V segment + 1, or 0 */
 	bool account;              /* Linux charges it (VM_ACCOUNT): neighbours that differ here do not merge */
 	bool changed;              /* private file mapping whose file was written since */
+	uint64_t file_size;        /* of its file, as far as the guest's calls have told us */
 	int kernel;                /* shadow of memory the kernel writes (kernel_shared.h): which, from 1; else 0 */
 };
 
@@ -83,5 +84,10 @@ sys_handler do_mmap, do_munmap, do_mprotect, do_mremap, do_brk, do_madvise, do_m
 
 /* A write-like call changed [off, off+len) of the file behind fd: what mappings of that file now show is added to p. */
 void mm_file_written(struct task *t, struct plan *p, int fd, uint64_t off, uint64_t len);
+/*
+ * Replay: a file that is mapped has another size. Pages of private mappings that came into being are zeros, those that went
+ * are SIGBUS, and what the guest had written to them is lost. Shared ones map a file that changes its size itself.
+ */
+int mm_file_sized(struct mm *mm, uint64_t dev, uint64_t ino, uint64_t size);
 
 #endif

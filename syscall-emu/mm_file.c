@@ -46,6 +46,32 @@ static void log_mapping(struct plan *p, struct vma *v, uint64_t off, uint64_t le
 		log_unreadable(p, from, to);
 }
 
+static bool maps_file(const struct vma *v, uint64_t dev, uint64_t ino)
+{
+	return !vma_anon(v) && !v->segment && v->dev == dev && v->ino == ino;
+}
+
+/* Only where pages come or go: the rest of the last page is content. */
+static bool note_size(struct vma *v, uint64_t size)
+{
+	bool other = page_up(v->file_size) != page_up(size);
+
+	v->file_size = size;
+	return other;
+}
+
+static void log_size(struct mm *mm, struct plan *p, const struct stat *st)
+{
+	struct file_size now = { st->st_dev, st->st_ino, (uint64_t)st->st_size };
+	bool other = false;
+
+	for (size_t i = 0; i < mm->n; i++)
+		if (maps_file(mm->v[i], now.dev, now.ino))
+			other |= note_size(mm->v[i], now.size);
+	if (other)
+		plan_add(p, 0, sizeof(now), DATA_FILE_SIZE, &now);
+}
+
 void mm_file_written(struct task *t, struct plan *p, int fd, uint64_t off, uint64_t len)
 {
 	struct mm *mm = t->proc->mm;
@@ -55,10 +81,41 @@ void mm_file_written(struct task *t, struct plan *p, int fd, uint64_t off, uint6
 		return;
 	if (off + len < off)
 		len = UINT64_MAX - off;
+	log_size(mm, p, &st);
 	for (size_t i = 0; i < mm->n; i++) {
 		struct vma *v = mm->v[i];
 
-		if (!vma_anon(v) && !v->segment && v->dev == st.st_dev && v->ino == st.st_ino)
+		if (maps_file(v, st.st_dev, st.st_ino))
 			log_mapping(p, v, off, len, (uint64_t)st.st_size);
 	}
+}
+
+/* A file of zeros takes the place of [from, end) of the mapping. */
+static int map_tail(const struct vma *v, uint64_t from, uint64_t size)
+{
+	uint64_t at = max_u64(v->start, v->start + from - v->offset);
+	cleanup_close int fd = memfd_create("sandrec-file", MFD_CLOEXEC);
+
+	if (fd < 0 || ftruncate(fd, (off_t)size) < 0)
+		return -errno;
+	if (mmap(host_ptr(at), v->end - at, host_prot(v->prot), MAP_PRIVATE | MAP_FIXED, fd, (off_t)(v->offset + at - v->start)) ==
+	    MAP_FAILED)
+		return -errno;
+	return 0;
+}
+
+int mm_file_sized(struct mm *mm, uint64_t dev, uint64_t ino, uint64_t size)
+{
+	for (size_t i = 0; i < mm->n; i++) {
+		struct vma *v = mm->v[i];
+		uint64_t from = page_up(min_u64(size, v->file_size));
+		int rc;
+
+		if (!maps_file(v, dev, ino) || !note_size(v, size) || v->flags & MAP_SHARED || from >= v->offset + (v->end - v->start))
+			continue;
+		rc = map_tail(v, max_u64(from, v->offset), size);
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
 }

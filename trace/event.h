@@ -49,7 +49,12 @@ enum data_kind {
 	DATA_MEMORY, /* written by the event at addr: replay writes them too */
 	DATA_STDOUT, /* output whose bytes were never in guest memory (sendfile...) */
 	DATA_STDERR,
-	DATA_INPUT   /* read by the call at addr (paths, strings, the head of buffers): for dump, and compared on replay */
+	DATA_INPUT,  /* read by the call at addr (paths, strings, the head of buffers): for dump, and compared on replay */
+	DATA_FILE_SIZE /* a file that is mapped has another size now: struct file_size; addr: none */
+};
+
+struct file_size {
+	uint64_t dev, ino, size;
 };
 
 #define EVENT_ANNEX_MAX (8u << 20) /* argv and environment are the largest: bounded before allocating */
