@@ -12,6 +12,7 @@
 #include <x86intrin.h>
 
 #include "record/live.h"
+#include "syscall-emu/clone.h"
 #include "syscall-emu/exec.h"
 #include "syscall-emu/fdtable.h"
 #include "syscall-emu/kernel_shared.h"
@@ -140,6 +141,8 @@ int64_t live_exec(struct task *t, struct plan *p, struct exec_request *q, int *p
 	struct rlimit files;
 	int rc;
 
+	if (namespace_children_elsewhere())
+		return -EAGAIN; /* the new image would need a VM */
 	nofile_lift(&files);
 	rc = exec_collect(t, p, q);
 	nofile_restore(&files);

@@ -18,6 +18,7 @@ struct fork_request {
 
 sys_handler do_fork, do_vfork, do_clone, do_clone3;
 sys_handler do_unshare, do_setns; /* namespace.c */
+bool namespace_children_elsewhere(void); /* are new processes in another pid namespace? Then no new VM can run here */
 
 /*
  * The host side, for sessions. Calls the kernel with what of the request is the kernel's. Returns the child's pid (or a

@@ -88,6 +88,16 @@ void vcpu_kick(struct vcpu *v)
 	__atomic_store_n(&v->run->immediate_exit, 1, __ATOMIC_SEQ_CST);
 }
 
+int vcpu_first_entry(struct vcpu *v)
+{
+	int rc;
+
+	__atomic_store_n(&v->run->immediate_exit, 1, __ATOMIC_SEQ_CST);
+	rc = kvm_ioctl(v->fd, KVM_RUN, NULL);
+	__atomic_store_n(&v->run->immediate_exit, 0, __ATOMIC_SEQ_CST);
+	return rc == -EINTR ? 0 : rc;
+}
+
 static bool take_kick(struct vcpu *v)
 {
 	/* In this order: a kick that comes between the two is kept by the flag for the next run. */

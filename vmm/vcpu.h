@@ -56,6 +56,12 @@ void vcpu_kick(struct vcpu *v);
  * The extended state in the standard XSAVE format (SDM vol. 1, 13.4), vm_cpu()->xsave_size bytes. set checks what
  * XRSTOR would check (reserved header bits, MXCSR) and returns -EINVAL for a state the CPU would refuse.
  */
+/*
+ * Enters KVM without running anything: the first entry makes KVM's own thread, which Linux refuses a process whose children
+ * are to be in another pid namespace (-EINVAL).
+ */
+int vcpu_first_entry(struct vcpu *v);
+
 int vcpu_get_xsave(struct vcpu *v, void *buf, size_t size);
 int vcpu_set_xsave(struct vcpu *v, const void *buf, size_t size);
 
