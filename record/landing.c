@@ -340,6 +340,15 @@ int landing_here(struct landing *l, struct task *t)
 	return TASK_SIGNAL;
 }
 
+int landing_place(struct landing *l, struct task *t)
+{
+	l->first = *t->regs;
+	l->point.nwords = 0;
+	l->point.changed = 0;
+	l->start.n = l->before.n = 0;
+	return land(l, t);
+}
+
 /* Without a counter replay watches the place: it should be one where that costs little. */
 static int at_branch(struct landing *l, struct task *t)
 {

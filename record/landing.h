@@ -55,6 +55,9 @@ void landing_tick(struct landing *l, uint64_t ns);
 /* The branch clock has stopped the task, for no search: this is the place. As above. */
 int landing_here(struct landing *l, struct task *t);
 
+/* The same for who has gone there step by step: a state that has not come again since the last event, or is no other. */
+int landing_place(struct landing *l, struct task *t);
+
 /*
  * The search is over, whatever it was at: before every system call and every delivery. The point if the state now is
  * one, valid until the next call; else NULL.

@@ -1,4 +1,5 @@
 libsandrec_a_SOURCES += \
+	%D%/chaos.c %D%/chaos.h \
 	%D%/collector.c %D%/collector.h \
 	%D%/control.c %D%/control.h \
 	%D%/follower.c %D%/follower.h \
@@ -13,4 +14,5 @@ libsandrec_a_SOURCES += \
 	%D%/recorder_birth.c %D%/recorder_file.c %D%/recorder_log.c %D%/recorder_point.c %D%/recorder_turn.c \
 	%D%/run.h %D%/supervisor.c \
 	%D%/sched.c %D%/sched.h %D%/thread.c %D%/thread.h \
-	%D%/tree.c %D%/tree.h
+	%D%/tree.c %D%/tree.h \
+	%D%/walk.c %D%/walk.h

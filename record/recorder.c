@@ -8,6 +8,7 @@
 #include "record/inputs.h"
 #include "record/live.h"
 #include "record/recorder_int.h"
+#include "record/sched.h"
 #include "record/thread.h"
 #include "syscall-emu/signal_host.h"
 #include "vmm/branches.h"
@@ -25,13 +26,16 @@ static int recorder_syscall(struct session *s, struct task *t, const struct sys_
 {
 	struct recorder *r = recorder_of(s);
 	struct guest_regs entry = *t->regs;
+	uint64_t arrivals;
 	int64_t rc;
 
 	recorder_stop_landing(r, t);
 	rc = syscall_prepare(t, desc);
 
 	inputs_take(&recorded_of(t)->in, &t->plan);
+	arrivals = sched_arrivals(t);
 	*ret = rc < 0 ? rc : syscall_perform(t, desc);
+	sched_await(t, arrivals, &entry, *ret);
 	if (t->newborn) /* the child of a fork: its stream began with REC_FORK */
 		t->newborn = false;
 	else

@@ -8,6 +8,7 @@
 #include "record/inputs.h"
 #include "record/landing.h"
 #include "record/recorder.h"
+#include "record/walk.h"
 #include "syscall-emu/session.h"
 
 struct recorder {
@@ -24,6 +25,7 @@ struct recorder {
 struct recorded {
 	struct inputs in;
 	struct landing_timer timer, slice;
+	struct walk walk;
 };
 
 static inline struct recorder *recorder_of(struct session *s)

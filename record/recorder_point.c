@@ -6,7 +6,6 @@
 #include "record/recorder_int.h"
 #include "record/sched.h"
 #include "syscall-emu/kernel_shared.h"
-#include "syscall-emu/process.h"
 #include "syscall-emu/signal.h"
 #include "vmm/branches.h"
 
@@ -136,7 +135,7 @@ int recorder_resume(struct session *s, struct task *t)
 	if (delay)
 		landing_tick(&r->landing, delay);
 	if (!switch_asked(r, t))
-		return 0;
+		return walk_resume(&recorded_of(t)->walk, t, &r->landing);
 	return landing_kicked(&r->landing, t, true);
 }
 
@@ -148,8 +147,8 @@ int recorder_kicked(struct session *s, struct task *t)
 	if (rc)
 		return rc;
 	look_at_slice(r, t);
-	if (process_self.chaos)
-		sched_ask(t);
+	walk_over(&recorded_of(t)->walk, t);
+	sched_ask(t);
 	r->landing.timer = &recorded_of(t)->timer;
 	if (kernel_shared_age(t->proc) >= SCHED_SLICE_NS)
 		kernel_shared_push(t); /* that is seen by nobody but the kernel */
@@ -160,6 +159,8 @@ int recorder_landed(struct session *s, struct task *t)
 {
 	struct recorder *r = recorder_of(s);
 
+	if (walk_over(&recorded_of(t)->walk, t))
+		return 0;
 	if (r->landing.phase != LANDING_IDLE)
 		return landing_hit(&r->landing, t);
 	return t->proc->sched && sched_slice_used(t) ? landing_here(&r->landing, t) : 0;

@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "record/chaos.h"
 #include "record/sched.h"
 #include "syscall-emu/process.h"
 #include "syscall-emu/signal_host.h"
@@ -33,13 +34,17 @@ struct sched {
 	bool fresh;              /* sched_new_slice() */
 	bool counted;            /* slices are branches; atomic */
 	int asked;               /* the holder is to give way; read without the lock */
+	struct chaos chaos;
+	uint64_t arrived;        /* how many have come into the queue */
 };
 
 #define CHAOS_SLICE_NS 50000ULL /* the shortest; each doubling is as likely */
 #define CHAOS_DOUBLINGS 10
+#define CHAOS_PLACES_NS 100000000ULL /* where switches are at places that were drawn: for threads that wait by spinning */
 #define CHAOS_STOPS 2           /* of so many ways into the guest one is cut short */
 #define CHAOS_ENTRY_NS 20000ULL /* until a guest of a software host runs */
 #define CHAOS_DELAY_NS 1000ULL
+#define ARRIVAL_NS 5000000ULL   /* how long a thread that was woken is waited for */
 #define CHAOS_CALLS 8           /* of so many system calls one ends the slice */
 #define CHAOS_RANKS 16          /* of so many choices one gives the thread another priority */
 
@@ -51,20 +56,12 @@ static uint64_t now_ns(void)
 	return (uint64_t)ts.tv_sec * SECOND + (uint64_t)ts.tv_nsec;
 }
 
-/* splitmix64 */
-static uint64_t draw(void)
+static uint64_t next_slice(const struct sched *s)
 {
-	uint64_t z = process_self.seed += 0x9e3779b97f4a7c15ULL;
-
-	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ULL;
-	z = (z ^ z >> 27) * 0x94d049bb133111ebULL;
-	return z ^ z >> 31;
-}
-
-static uint64_t next_slice(void)
-{
-	if (process_self.chaos)
-		return CHAOS_SLICE_NS << draw() % CHAOS_DOUBLINGS;
+	if (s->chaos.way == CHAOS_TIME)
+		return CHAOS_SLICE_NS << chaos_draw() % CHAOS_DOUBLINGS;
+	if (s->chaos.way != CHAOS_OFF)
+		return CHAOS_PLACES_NS;
 	return process_self.slice_ns ? process_self.slice_ns : SCHED_SLICE_NS;
 }
 
@@ -78,8 +75,9 @@ int sched_begin(struct task *t)
 	s->end = &s->first;
 	s->holder = t;
 	s->patience = process_self.slice_ns ? SCHED_PATIENCE_ASKED_NS : SCHED_PATIENCE_NS;
+	chaos_begin(&s->chaos);
 	s->since = now_ns();
-	s->slice = next_slice();
+	s->slice = next_slice(s);
 	s->fresh = true;
 	t->proc->sched = s;
 	return 0;
@@ -87,22 +85,65 @@ int sched_begin(struct task *t)
 
 /* ---- with the lock ---- */
 
-/* The place in the queue of who is next. With chaos threads have ranks, which now and then change. */
-static struct waiter **choose(struct sched *s)
+static unsigned rank_of(struct task *t)
+{
+	if (!t->priority)
+		t->priority = chaos_rank();
+	return t->priority;
+}
+
+/* The highest rank of those who wait; 0: nobody does. */
+static unsigned rival_rank(const struct sched *s)
+{
+	unsigned best = 0;
+
+	for (const struct waiter *w = s->first; w; w = w->next)
+		if (rank_of(w->task) > best)
+			best = rank_of(w->task);
+	return best;
+}
+
+static struct waiter **choose_by_rank(struct sched *s)
 {
 	struct waiter **best = &s->first;
 
-	if (!process_self.chaos)
-		return best;
 	for (struct waiter **w = &s->first; *w; w = &(*w)->next) {
 		struct task *t = (*w)->task;
 
-		if (!t->priority || draw() % CHAOS_RANKS == 0)
-			t->priority = 1 + (unsigned)(draw() >> 33);
-		if (t->priority > (*best)->task->priority)
+		if (s->chaos.way == CHAOS_TIME && chaos_draw() % CHAOS_RANKS == 0)
+			t->priority = chaos_rank();
+		if (rank_of(t) > rank_of((*best)->task))
 			best = w;
 	}
 	return best;
+}
+
+/* Anybody but who has just given way and stands at the end. */
+static struct waiter **choose_any(struct sched *s, const struct task *not)
+{
+	struct waiter **at = &s->first;
+	uint64_t n = 0;
+
+	for (const struct waiter *w = s->first; w; w = w->next)
+		n += w->task != not;
+	for (n = n ? chaos_draw() % n : 0; n; n--)
+		at = &(*at)->next;
+	return at;
+}
+
+/* The place in the queue of who is next. */
+static struct waiter **choose(struct sched *s, const struct task *not)
+{
+	switch (s->chaos.way) {
+	case CHAOS_TIME:
+	case CHAOS_PRIORITIES:
+		return choose_by_rank(s);
+	case CHAOS_WALK:
+		return choose_any(s, not);
+	case CHAOS_OFF:
+		break;
+	}
+	return &s->first;
 }
 
 static void take(struct sched *s, struct task *t, struct task **before)
@@ -111,19 +152,21 @@ static void take(struct sched *s, struct task *t, struct task **before)
 	s->left = NULL;
 	s->holder = t;
 	s->since = now_ns();
-	s->slice = next_slice();
+	s->slice = next_slice(s);
 	s->fresh = true;
+	chaos_switched(&s->chaos);
 	__atomic_store_n(&s->asked, 0, __ATOMIC_SEQ_CST);
 }
 
-static void hand_on(struct sched *s)
+/* not: who gives way, and is in the queue again; or NULL. */
+static void hand_on(struct sched *s, const struct task *not)
 {
 	struct waiter **at, *w;
 
 	s->holder = NULL;
 	if (!s->first)
 		return;
-	at = choose(s);
+	at = choose(s, not);
 	w = *at;
 	*at = w->next;
 	if (!w->next)
@@ -139,6 +182,7 @@ static void queue(struct sched *s, struct waiter *w)
 	w->next = NULL;
 	*s->end = w;
 	s->end = &w->next;
+	s->arrived++;
 }
 
 /*
@@ -160,6 +204,14 @@ static void kick(struct task *t)
 	si.si_value.sival_ptr = (void *)(uintptr_t)&signal_host_kick_tag;
 	if (syscall(SYS_rt_tgsigqueueinfo, getpid(), t->tid, SIGBUS, &si) < 0)
 		__atomic_store_n(&t->kick_coming, 0, __ATOMIC_SEQ_CST);
+}
+
+/* Is the holder to go step by step? */
+static bool steps(struct sched *s)
+{
+	if (s->chaos.way != CHAOS_WALK && s->chaos.way != CHAOS_PRIORITIES)
+		return false;
+	return s->first && s->holder && chaos_steps(&s->chaos, rank_of(s->holder), rival_rank(s));
 }
 
 static void slice_over(struct sched *s)
@@ -206,6 +258,9 @@ struct task *sched_enter_new(struct task *t, void (*queued)(void *arg), void *ar
 		w.granted = 1;
 	} else {
 		queue(s, &w);
+		/* From here on there are places where the holder may give way: it must not run past them. */
+		if (steps(s))
+			kick(s->holder);
 	}
 	pthread_mutex_unlock(&s->lock);
 	if (queued)
@@ -219,7 +274,7 @@ void sched_leave(struct task *t, bool said)
 
 	pthread_mutex_lock(&s->lock);
 	s->left = said ? NULL : t;
-	hand_on(s);
+	hand_on(s, NULL);
 	pthread_mutex_unlock(&s->lock);
 }
 
@@ -229,7 +284,7 @@ void sched_exit(struct task *t)
 
 	pthread_mutex_lock(&s->lock);
 	s->left = NULL;
-	hand_on(s);
+	hand_on(s, NULL);
 	pthread_mutex_unlock(&s->lock);
 }
 
@@ -263,7 +318,7 @@ bool sched_slice_used(struct task *t)
 		__atomic_store_n(&s->asked, 1, __ATOMIC_SEQ_CST);
 	s->since = now_ns();
 	if (!wanted) {
-		s->slice = next_slice();
+		s->slice = next_slice(s);
 		s->fresh = true;
 	}
 	pthread_mutex_unlock(&s->lock);
@@ -281,16 +336,16 @@ uint64_t sched_chaos_delay(const struct task *t)
 {
 	const struct sched *s = t->proc->sched;
 
-	if (!s || !process_self.chaos || !s->first || draw() % CHAOS_STOPS)
+	if (!s || s->chaos.way != CHAOS_TIME || !s->first || chaos_draw() % CHAOS_STOPS)
 		return 0;
-	return CHAOS_ENTRY_NS + (CHAOS_DELAY_NS << draw() % CHAOS_DOUBLINGS);
+	return CHAOS_ENTRY_NS + (CHAOS_DELAY_NS << chaos_draw() % CHAOS_DOUBLINGS);
 }
 
 void sched_ask(const struct task *t)
 {
 	struct sched *s = t->proc->sched;
 
-	if (!s)
+	if (!s || s->chaos.way != CHAOS_TIME)
 		return;
 	pthread_mutex_lock(&s->lock);
 	if (s->first)
@@ -298,15 +353,85 @@ void sched_ask(const struct task *t)
 	pthread_mutex_unlock(&s->lock);
 }
 
+static bool gives_way_at_call(struct sched *s, struct task *t)
+{
+	switch (s->chaos.way) {
+	case CHAOS_TIME:
+		return chaos_draw() % CHAOS_CALLS == 0;
+	case CHAOS_PRIORITIES:
+		return rival_rank(s) > rank_of(t);
+	case CHAOS_WALK: /* the way to the call was a place */
+	case CHAOS_OFF:
+		break;
+	}
+	return false;
+}
+
+bool sched_steps(struct task *t)
+{
+	struct sched *s = t->proc->sched;
+	bool on;
+
+	if (!s || s->chaos.way == CHAOS_OFF || s->chaos.way == CHAOS_TIME)
+		return false;
+	pthread_mutex_lock(&s->lock);
+	on = steps(s);
+	s->chaos.steps += on;
+	pthread_mutex_unlock(&s->lock);
+	return on;
+}
+
+bool sched_place(struct task *t)
+{
+	struct sched *s = t->proc->sched;
+	bool gives_way;
+
+	pthread_mutex_lock(&s->lock);
+	rank_of(t);
+	gives_way = s->first && chaos_place(&s->chaos, &t->priority, rival_rank(s));
+	if (gives_way)
+		__atomic_store_n(&s->asked, 1, __ATOMIC_SEQ_CST);
+	pthread_mutex_unlock(&s->lock);
+	return gives_way;
+}
+
+uint64_t sched_arrivals(const struct task *t)
+{
+	const struct sched *s = t->proc->sched;
+
+	if (!s || s->chaos.way == CHAOS_OFF || s->chaos.way == CHAOS_TIME)
+		return 0;
+	return __atomic_load_n(&s->arrived, __ATOMIC_RELAXED) + 1;
+}
+
+/* A futex call of which the result says how many threads of this process it has woken. */
+static bool wakes(const struct guest_regs *r)
+{
+	uint64_t cmd = r->rsi & FUTEX_CMD_MASK;
+
+	return r->rax == SYS_futex && r->rsi & FUTEX_PRIVATE_FLAG &&
+	       (cmd == FUTEX_WAKE || cmd == FUTEX_WAKE_BITSET || cmd == FUTEX_WAKE_OP);
+}
+
+void sched_await(const struct task *t, uint64_t arrivals, const struct guest_regs *call, int64_t ret)
+{
+	const uint64_t until = now_ns() + ARRIVAL_NS;
+
+	if (!arrivals || ret <= 0 || !wakes(call))
+		return;
+	while (sched_arrivals(t) < arrivals + (uint64_t)ret && now_ns() < until)
+		usleep(ARRIVAL_NS / 1000 / 100);
+}
+
 bool sched_wants_switch(struct task *t)
 {
 	struct sched *s = t->proc->sched;
 	bool wants;
 
-	if (!s || (!process_self.chaos && !sched_asked(t)))
+	if (!s || (s->chaos.way == CHAOS_OFF && !sched_asked(t)))
 		return false;
 	pthread_mutex_lock(&s->lock);
-	wants = s->first && (s->asked || draw() % CHAOS_CALLS == 0);
+	wants = s->first && (s->asked || gives_way_at_call(s, t));
 	__atomic_store_n(&s->asked, 0, __ATOMIC_SEQ_CST);
 	pthread_mutex_unlock(&s->lock);
 	return wants;
@@ -319,8 +444,11 @@ struct task *sched_yield_baton(struct task *t)
 
 	pthread_mutex_lock(&s->lock);
 	s->left = NULL;
+	/* Asked by the time that is over, not for its rank. */
+	while (s->chaos.way == CHAOS_PRIORITIES && rank_of(t) > 1 && rank_of(t) >= rival_rank(s))
+		t->priority = chaos_lower(&s->chaos);
 	queue(s, &w);
-	hand_on(s);
+	hand_on(s, t);
 	pthread_mutex_unlock(&s->lock);
 	return wait_for_baton(s, &w);
 }

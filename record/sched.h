@@ -1,9 +1,7 @@
 /*
  * Who runs: the baton of a live process with several threads. One thread holds it while it runs guest code and while it
  * uses what belongs to the process; a call that may wait is made without it. Those who want it stand in a queue, first
- * come first served, or, with chaos, at random: who is next, how long
- * a slice is, and whether one ends at a system call, all from the seed in process_self. The first in the queue asks the holder to give way when
- * its time slice is over, by a signal that only ends KVM_RUN (signal_host_kick_tag).
+ * come first served, or, with chaos, as chaos.h decides. The first in the queue asks the holder to give way when its time slice is over, by a signal that only ends KVM_RUN (signal_host_kick_tag).
  *
  * The struct belongs to the process and is made with its second thread. All functions are called by the thread t itself.
  */
@@ -55,6 +53,18 @@ bool sched_slice_used(struct task *t);
 
 /* Did somebody ask t, running guest code, to come to such a place? */
 bool sched_asked(const struct task *t);
+
+/*
+ * Chaos at places (chaos.h). sched_steps(): is the holder t to go on instruction by instruction, so that none is missed? It
+ * then stands where it may give way: sched_place() decides, and true means that t has been asked to.
+ *
+ * A thread that t wakes takes a while to come into the queue, and who is next should not depend on that: after a futex
+ * call with this result, sched_await() waits for those it has woken, for a short time; arrivals: sched_arrivals() before it.
+ */
+bool sched_steps(struct task *t);
+bool sched_place(struct task *t);
+uint64_t sched_arrivals(const struct task *t);
+void sched_await(const struct task *t, uint64_t arrivals, const struct guest_regs *call, int64_t ret);
 
 /*
  * Chaos: after how many nanoseconds of guest code from here on the holder t is to be stopped and asked by sched_ask();

@@ -7,6 +7,8 @@
 #include "syscall-emu/seccomp.h"
 #include "syscall-emu/session.h"
 #include "syscall-emu/signal.h"
+#include "vmm/branches.h"
+#include "vmm/step.h"
 
 #define SYSCALL_INSN_LEN 2 /* 0f 05 */
 
@@ -95,12 +97,25 @@ static int on_stop(struct task *t)
 	return -EIO;
 }
 
-static int enter_guest(struct task *t)
+static int run_vcpu(struct task *t)
+{
+	return vcpu_run(t->vcpu, &t->stop);
+}
+
+static int step_vcpu(struct task *t)
+{
+	bool branch;
+
+	vcpu_branches_spoil(t->vcpu); /* to count what is stepped would take a stop for each */
+	return vcpu_step(t->vcpu, &t->stop, &branch);
+}
+
+static int enter_guest(struct task *t, int (*how)(struct task *t))
 {
 	int rc;
 
 	__atomic_store_n(&t->in_guest, 1, __ATOMIC_SEQ_CST);
-	rc = vcpu_run(t->vcpu, &t->stop);
+	rc = how(t);
 	__atomic_store_n(&t->in_guest, 0, __ATOMIC_SEQ_CST);
 	/* Who saw us in the guest is sending a signal, which must not interrupt what is done next. */
 	while (__atomic_load_n(&t->kick_coming, __ATOMIC_SEQ_CST))
@@ -108,12 +123,17 @@ static int enter_guest(struct task *t)
 	return rc;
 }
 
+int task_step(struct task *t)
+{
+	return enter_guest(t, step_vcpu);
+}
+
 static int run(struct task *t)
 {
 	int rc;
 
 	landmark_enter(t);
-	rc = enter_guest(t);
+	rc = enter_guest(t, run_vcpu);
 	if (rc < 0) {
 		fprintf(stderr, "sandrec: KVM_RUN of thread %d failed: error %d\n", t->tid, -rc);
 		return rc;

@@ -25,7 +25,7 @@ struct map_source {
 	struct kernel_window *window; /* kernel_shared.h; for who maps it to attach or drop */
 };
 
-enum { TASK_DEAD = 1, TASK_SIGNAL = 2 };
+enum { TASK_DEAD = 1, TASK_SIGNAL = 2, TASK_STOPPED = 3 };
 
 struct session_ops {
 	const char *name;
@@ -49,8 +49,8 @@ struct session_ops {
 
 	/*
 	 * The guest is about to run user code. 0: run it; TASK_DEAD: the task is dead now, t->wait_status says how (replay:
-	 * the recording ends here); TASK_SIGNAL: this is the execution point of the next signal; or a negative errno that
-	 * ends the session.
+	 * the recording ends here); TASK_SIGNAL: this is the execution point of the next signal; TASK_STOPPED: it has run,
+	 * by task_step(), and t->stop is to be dealt with (t->at_stop is set); or a negative errno that ends the session.
 	 */
 	int (*resume)(struct session *s, struct task *t);
 
@@ -151,6 +151,9 @@ int64_t syscall_generic(struct task *t, struct plan *p);
  * 0 or a negative errno (a divergence, a dead vCPU: already reported).
  */
 int task_loop(struct task *t);
+
+/* For a session's resume(): one instruction of user code. 1: it has run. 0: t->stop came first or instead. Or a negative errno. */
+int task_step(struct task *t);
 
 /*
  * start.c: a process with one task, an empty address space, a VM and a vCPU. cpu stays the caller's and must outlive

@@ -1,6 +1,8 @@
 # KVM by raw ioctls: the host's abilities, VMs, page tables, vCPUs, the CPUID policy.
 
 libsandrec_a_SOURCES += \
+	%D%/access.c \
+	%D%/access.h \
 	%D%/branches.c \
 	%D%/branches.h \
 	%D%/cleanup.h \

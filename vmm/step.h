@@ -1,6 +1,6 @@
 /*
  * One user instruction of a vCPU by RFLAGS.TF, invisible to the program: what it pushes or saves of its flags is put
- * right. Inside vmm/.
+ * right. Nothing may be armed meanwhile (branches.h, landmark.h).
  */
 #ifndef SANDREC_STEP_H
 #define SANDREC_STEP_H
