@@ -31,6 +31,7 @@ int cmd_stat(int argc, char **argv);
 int cmd_verify(int argc, char **argv);
 int cmd_diff(int argc, char **argv);
 int cmd_pack(int argc, char **argv);
+int cmd_chaos(int argc, char **argv);
 int cmd_test(int argc, char **argv);
 int cmd_timeline(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);

@@ -87,7 +87,8 @@ static void print_text(const char *path, const struct description *d, const stru
 	line("cpuid", text);
 	line("clock", m->clock);
 	if (m->chaos) {
-		snprintf(text, sizeof(text), "seed %" PRIu64, m->seed);
+		snprintf(text, sizeof(text), "seed %" PRIu64 ", %" PRIu64 " places, %" PRIu64 " forced switches", m->seed, m->places,
+			 m->switches);
 		line("chaos", text);
 	}
 	snprintf(text, sizeof(text), "%d, by sandrec %.40s", m->format, m->sandrec ? m->sandrec : "?");
@@ -124,6 +125,10 @@ static void print_json(const char *path, const struct description *d, const stru
 	json_object_set_new(o, "host", describe_text(m->host));
 	json_object_set_new(o, "kernel", describe_text(m->kernel));
 	json_object_set_new(o, "chaos", m->chaos ? json_integer((json_int_t)m->seed) : json_null());
+	if (m->chaos) {
+		json_object_set_new(o, "places", json_integer((json_int_t)m->places));
+		json_object_set_new(o, "switches", json_integer((json_int_t)m->switches));
+	}
 	json_object_set_new(o, "cwd", describe_text(m->cwd));
 	json_object_set_new(o, "clock", describe_text(m->clock));
 	for (size_t i = 0; m->envp && m->envp[i]; i++)

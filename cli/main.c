@@ -30,6 +30,7 @@ static const struct {
 	{ "diff", cmd_diff, false, "compare the system calls of two recordings" },
 	{ "pack", cmd_pack, false, "put a recording into one file, to be moved" },
 	{ "test", cmd_test, false, "replay recordings as regression tests" },
+	{ "chaos", cmd_chaos, false, "run a program with random scheduling until it fails" },
 	{ "timeline", cmd_timeline, false, "show who ran when, as a page or for Perfetto" },
 	{ "rm", cmd_rm, false, "remove recordings" },
 	{ "doctor", cmd_doctor, true, "say what this machine offers, and what to do about the rest" },

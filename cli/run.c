@@ -13,6 +13,7 @@
 #include "cli/cli.h"
 #include "cli/message.h"
 #include "cli/outcome.h"
+#include "record/meeting.h"
 #include "record/run.h"
 
 #define SLICE_MAX_MS 10000
@@ -20,7 +21,8 @@
 struct run_options {
 	const char *output, *cwd;
 	const char *chaos;
-	uint64_t slice;
+	uint64_t slice, switches;
+	const char *places;
 	bool no_record, quiet, verbose;
 	int cpu, clock;
 	struct option_list env, inject;
@@ -33,6 +35,10 @@ static const struct cli_option options[] = {
 	  "how long a thread may keep the others of its process waiting (20)" },
 	{ "chaos", 0, OPT_OPTIONAL, offsetof(struct run_options, chaos), "SEED",
 	  "schedule threads at random, to bring out races" },
+	{ "chaos-places", 0, OPT_STRING, offsetof(struct run_options, places), "FILE",
+	  "with --chaos: force switches only at the instructions in FILE" },
+	{ "chaos-switches", 0, OPT_UINT, offsetof(struct run_options, switches), "N",
+	  "with --chaos: schedule as usual after N forced switches" },
 	{ "cpu", 0, OPT_CHOICE, offsetof(struct run_options, cpu), "host|x86-64-v2|x86-64-v3",
 	  "the CPU that the program sees" },
 	{ "clock", 0, OPT_CHOICE, offsetof(struct run_options, clock), "auto|pmu|landmark",
@@ -114,6 +120,18 @@ static bool chaos_seed(const struct run_options *o, uint64_t *seed)
 	return true;
 }
 
+static bool read_places(const char *file, uint64_t *marked, uint32_t *n, int64_t *passed)
+{
+	if (!file)
+		return true;
+	*passed = meeting_read(file, marked, n);
+	if (*passed >= 0)
+		return true;
+	message_error("--chaos-places=%s: %s", file, *passed == -EINVAL ? "not a list of places" : strerror((int)-*passed));
+	message_hint("`sandrec chaos` makes such files; sandrec(1) says what is in them");
+	return false;
+}
+
 static bool parse_injections(const struct option_list *l, struct inject *in)
 {
 	char why[200];
@@ -134,6 +152,9 @@ int cmd_run(int argc, char **argv)
 	struct run_result *res = calloc(1, sizeof(*res));
 	static struct inject inject;
 	char program[4096];
+	static uint64_t marked[TREE_MEETINGS];
+	uint32_t nmarked = 0;
+	int64_t passed = 0;
 	uint64_t seed;
 	int first, status, rc;
 
@@ -148,7 +169,7 @@ int cmd_run(int argc, char **argv)
 		message_hint(rc == -ENOENT ? "check the name and $PATH" : "check the file's permissions");
 		return exec_status(-rc);
 	}
-	if (!chaos_seed(&o, &seed))
+	if (!chaos_seed(&o, &seed) || !read_places(o.places, marked, &nmarked, &passed))
 		return STATUS_RUN_FAILED;
 	const struct run_request q = {
 		.trace = o.output,
@@ -164,6 +185,10 @@ int cmd_run(int argc, char **argv)
 		.slice_ns = o.slice * 1000000,
 		.chaos = o.chaos != NULL,
 		.seed = seed,
+		.places = (uint64_t)passed,
+		.marked = o.places ? marked : NULL,
+		.nmarked = nmarked,
+		.switches = o.switches,
 		.inject = &inject,
 	};
 	rc = o.no_record ? run_plain(&q, res) : run_recorded(&q, res);

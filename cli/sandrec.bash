@@ -44,7 +44,7 @@ _sandrec_program()
 	for ((i = 2; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
 		--) echo $((i + 1)); return ;;
-		-o | --output | --cpu | --env | --cwd | --inject)
+		-o | --output | --cpu | --env | --cwd | --inject | --chaos-places | --chaos-switches | -n | --runs | -j | --jobs | --seed | --timeout)
 			((i++))
 			[[ ${COMP_WORDS[i]} == = ]] && ((i++))
 			;;
@@ -63,7 +63,7 @@ _sandrec()
 		COMPREPLY=($(compgen -W "--help --version $(_sandrec_words "$me" | sed -n 's/^  \([a-z]\{1,\}\) .*/\1/p')" -- "$cur"))
 		return
 	fi
-	if [[ $command == run ]]; then
+	if [[ $command == run || $command == chaos ]]; then
 		program=$(_sandrec_program)
 		if [[ -n $program ]]; then
 			if declare -F _command_offset >/dev/null && ((program <= COMP_CWORD)); then
@@ -105,7 +105,11 @@ _sandrec()
 		COMPREPLY=($(compgen -c -- "$cur"))
 		return
 		;;
-	--tid | --from | --to | --context | -j | --jobs | --timeout | --limit | --older-than) return ;;
+	--chaos-places)
+		COMPREPLY=($(compgen -f -- "$cur"))
+		return
+		;;
+	--chaos-switches | -n | --runs | --seed | --tid | --from | --to | --context | -j | --jobs | --timeout | --limit | --older-than) return ;;
 	esac
 	if [[ $cur == -* ]]; then
 		COMPREPLY=($(compgen -W "$(_sandrec_options "$me" "$command")" -- "$cur"))
@@ -113,7 +117,7 @@ _sandrec()
 		return
 	fi
 	case $command in
-	run) COMPREPLY=($(compgen -c -f -- "$cur")) ;;
+	run | chaos) COMPREPLY=($(compgen -c -f -- "$cur")) ;;
 	replay | gdb | serve | dump | stat | verify | diff | pack | test | timeline | ps | info | rm) COMPREPLY=($(compgen -W "$(_sandrec_traces "$me")" -- "$cur") $(compgen -d -- "$cur") $(compgen -f -X '!*.sandrec' -- "$cur")) ;;
 	esac
 }

@@ -1,4 +1,5 @@
 /* Random decisions about threads. Contract: chaos.h. */
+#include <limits.h>
 #include <stdlib.h>
 
 #include "record/chaos.h"
@@ -8,6 +9,8 @@
 #define CHANCE_LOG 6          /* of a walk: one of 2 to 64 */
 #define STEPS_MAX 30000       /* of one process: a second or two where an exit costs the most */
 #define ALONE_MAX 400         /* places in a row: a thread that has passed so many may be waiting for another one */
+#define NEWS_CHANCE 8         /* one of so many threads that are woken finds that the running one's rank has changed */
+#define WALK_NEWS_CHANCE 3
 #define RANK_MIN (1u << 16)
 
 /* splitmix64 */
@@ -20,11 +23,38 @@ uint64_t chaos_draw(void)
 	return z ^ z >> 31;
 }
 
-static uint64_t draw_place(void)
+static uint64_t draw_near_place(void)
 {
 	uint64_t magnitude = chaos_draw() % PLACES_LOG;
 
 	return (1ULL << magnitude) + chaos_draw() % (1ULL << magnitude);
+}
+
+static uint64_t draw_place(void)
+{
+	uint64_t n = process_self.places;
+
+	if (n && chaos_draw() % 4)
+		return 1 + chaos_draw() % n;
+	return draw_near_place();
+}
+
+/* Most bugs take one or two; some show when the ranks are right. */
+static unsigned draw_changes(void)
+{
+	static const unsigned char of[8] = { 0, 1, 1, 1, 2, 2, 3, CHAOS_CHANGES_MAX };
+
+	return of[chaos_draw() % sizeof(of)];
+}
+
+/* Some switches, but not one everywhere, in the places that there are. */
+static unsigned draw_chance(void)
+{
+	unsigned log = 1;
+
+	while (log < CHANCE_LOG && (!process_self.places || process_self.places >> (log + 1)))
+		log++;
+	return 2u << chaos_draw() % log;
 }
 
 static int ascending(const void *a, const void *b)
@@ -36,20 +66,20 @@ static int ascending(const void *a, const void *b)
 
 void chaos_begin(struct chaos *c)
 {
-	uint64_t way = chaos_draw() % 8;
+	uint64_t way = chaos_draw() % 16;
 
 	*c = (struct chaos){ .way = CHAOS_TIME, .lowest = RANK_MIN };
 	if (!process_self.chaos) {
 		c->way = CHAOS_OFF;
-	} else if (way < 4) {
+	} else if (way < 8) {
 		c->way = CHAOS_PRIORITIES;
-		c->nchanges = (unsigned)(chaos_draw() % (CHAOS_CHANGES_MAX + 1));
+		c->nchanges = draw_changes();
 		for (unsigned i = 0; i < c->nchanges; i++)
 			c->change[i] = draw_place();
 		qsort(c->change, c->nchanges, sizeof(c->change[0]), ascending);
-	} else if (way < 7) {
+	} else if (way < 15) {
 		c->way = CHAOS_WALK;
-		c->chance = 2u << chaos_draw() % CHANCE_LOG;
+		c->chance = draw_chance();
 	}
 }
 
@@ -76,17 +106,28 @@ bool chaos_steps(struct chaos *c, unsigned rank, unsigned rival)
 	return c->way == CHAOS_PRIORITIES && (c->changed < c->nchanges || rival > rank);
 }
 
+unsigned chaos_first_rank(void)
+{
+	return chaos_draw() % 4 ? UINT_MAX : chaos_rank();
+}
+
+bool chaos_learns(const struct chaos *c)
+{
+	return !process_self.marked && c->steps < STEPS_MAX;
+}
+
 bool chaos_place(struct chaos *c, unsigned *rank, unsigned rival)
 {
-	bool change = false;
+	bool news = c->news, change = news && chaos_draw() % NEWS_CHANCE == 0;
 
+	c->news = false;
 	c->passed++;
 	if (++c->since > ALONE_MAX) {
 		*rank = chaos_lower(c);
 		return true;
 	}
 	if (c->way == CHAOS_WALK)
-		return chaos_draw() % c->chance == 0;
+		return chaos_draw() % (news ? WALK_NEWS_CHANCE : c->chance) == 0;
 	while (c->changed < c->nchanges && c->change[c->changed] <= c->passed) {
 		c->changed++;
 		change = true;

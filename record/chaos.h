@@ -31,6 +31,7 @@ struct chaos {
 	uint64_t steps;                      /* instructions that were executed one by one */
 	unsigned nchanges, changed;          /* CHAOS_PRIORITIES: how many there are, and have been */
 	uint64_t change[CHAOS_CHANGES_MAX];  /* ascending, counted as `passed` */
+	bool news;                           /* a thread has come to wait for its turn since the last place */
 	unsigned lowest;                     /* rank given last */
 	unsigned chance;                     /* CHAOS_WALK: one of so many places is a switch */
 };
@@ -43,10 +44,13 @@ void chaos_begin(struct chaos *c);
 
 /* The rank of a new thread, above all that chaos_lower() gives. Never 0. */
 unsigned chaos_rank(void);
+/* Of who makes the first other one: mostly it goes on making them until it waits, else they never meet. */
+unsigned chaos_first_rank(void);
 unsigned chaos_lower(struct chaos *c);
 
 /* Are single steps worth their time now? rival: the highest rank of those who wait. */
 bool chaos_steps(struct chaos *c, unsigned rank, unsigned rival);
+bool chaos_learns(const struct chaos *c); /* or because this run is to find out where threads meet? */
 
 /* The running thread, whose rank this is, has come to a place. True: it gives way, with its rank changed. */
 bool chaos_place(struct chaos *c, unsigned *rank, unsigned rival);

@@ -6,6 +6,7 @@
 #include "record/recorder_int.h"
 #include "record/sched.h"
 #include "syscall-emu/kernel_shared.h"
+#include "syscall-emu/process.h"
 #include "syscall-emu/signal.h"
 #include "vmm/branches.h"
 
@@ -72,6 +73,16 @@ static bool wants_switch(const struct recorder *r, struct task *t, bool *within)
 	return *within || (r->slice_over && group_wanted(&r->link.tree->group));
 }
 
+/* What people, and the next run, want to know about chaos; and its end when there have been enough switches. */
+static void note_chaos(struct recorder *r, struct task *t)
+{
+	if (!sched_chaotic(t))
+		return;
+	tree_passed(r->link.tree, sched_passed(t));
+	if (process_self.switches && __atomic_load_n(&r->link.tree->switches, __ATOMIC_RELAXED) >= process_self.switches)
+		sched_calm(t);
+}
+
 int recorder_preempt(struct session *s, struct task *t, bool point)
 {
 	struct recorder *r = recorder_of(s);
@@ -83,6 +94,7 @@ int recorder_preempt(struct session *s, struct task *t, bool point)
 
 	if (point && !p)
 		return 0;
+	note_chaos(r, t);
 	gives_way = wants_switch(r, t, &within);
 	if (!gives_way && !(point && wants_refresh(t)))
 		return 0;
@@ -98,6 +110,8 @@ int recorder_preempt(struct session *s, struct task *t, bool point)
 	if (point)
 		signal_preempted(t);
 	if (within) {
+		if (sched_chaotic(t))
+			__atomic_add_fetch(&r->link.tree->switches, 1, __ATOMIC_RELAXED);
 		recorder_end_turn(r, t);
 		before = sched_yield_baton(t);
 		if (before)
@@ -135,7 +149,7 @@ int recorder_resume(struct session *s, struct task *t)
 	if (delay)
 		landing_tick(&r->landing, delay);
 	if (!switch_asked(r, t))
-		return walk_resume(&recorded_of(t)->walk, t, &r->landing);
+		return walk_resume(&recorded_of(t)->walk, t, &r->landing, r->link.tree);
 	return landing_kicked(&r->landing, t, true);
 }
 

@@ -24,7 +24,9 @@ struct run_request {
 	bool quiet, verbose;
 	uint64_t slice_ns;        /* of threads; 0: the default */
 	bool chaos;               /* random scheduling, from seed */
-	uint64_t seed;
+	uint64_t seed, places, switches; /* process.h */
+	const uint64_t *marked;   /* instructions that are places, or NULL: any that is one (record/meeting.h) */
+	uint32_t nmarked;
 	const struct inject *inject; /* or NULL */
 };
 

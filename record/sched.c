@@ -76,6 +76,7 @@ int sched_begin(struct task *t)
 	s->holder = t;
 	s->patience = process_self.slice_ns ? SCHED_PATIENCE_ASKED_NS : SCHED_PATIENCE_NS;
 	chaos_begin(&s->chaos);
+	t->priority = chaos_first_rank();
 	s->since = now_ns();
 	s->slice = next_slice(s);
 	s->fresh = true;
@@ -183,6 +184,7 @@ static void queue(struct sched *s, struct waiter *w)
 	*s->end = w;
 	s->end = &w->next;
 	s->arrived++;
+	s->chaos.news = true;
 }
 
 /*
@@ -375,7 +377,7 @@ bool sched_steps(struct task *t)
 	if (!s || s->chaos.way == CHAOS_OFF || s->chaos.way == CHAOS_TIME)
 		return false;
 	pthread_mutex_lock(&s->lock);
-	on = steps(s);
+	on = steps(s) || (chaos_learns(&s->chaos) && t->proc->nthreads > 1);
 	s->chaos.steps += on;
 	pthread_mutex_unlock(&s->lock);
 	return on;
@@ -393,6 +395,27 @@ bool sched_place(struct task *t)
 		__atomic_store_n(&s->asked, 1, __ATOMIC_SEQ_CST);
 	pthread_mutex_unlock(&s->lock);
 	return gives_way;
+}
+
+uint64_t sched_passed(const struct task *t)
+{
+	return t->proc->sched ? t->proc->sched->chaos.passed : 0;
+}
+
+bool sched_chaotic(const struct task *t)
+{
+	return t->proc->sched && t->proc->sched->chaos.way != CHAOS_OFF;
+}
+
+void sched_calm(struct task *t)
+{
+	struct sched *s = t->proc->sched;
+
+	pthread_mutex_lock(&s->lock);
+	s->chaos.way = CHAOS_OFF;
+	s->slice = next_slice(s);
+	__atomic_store_n(&s->asked, 0, __ATOMIC_SEQ_CST);
+	pthread_mutex_unlock(&s->lock);
 }
 
 uint64_t sched_arrivals(const struct task *t)
@@ -448,6 +471,7 @@ struct task *sched_yield_baton(struct task *t)
 	while (s->chaos.way == CHAOS_PRIORITIES && rank_of(t) > 1 && rank_of(t) >= rival_rank(s))
 		t->priority = chaos_lower(&s->chaos);
 	queue(s, &w);
+	s->chaos.news = false;
 	hand_on(s, t);
 	pthread_mutex_unlock(&s->lock);
 	return wait_for_baton(s, &w);

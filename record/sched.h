@@ -63,6 +63,9 @@ bool sched_asked(const struct task *t);
  */
 bool sched_steps(struct task *t);
 bool sched_place(struct task *t);
+uint64_t sched_passed(const struct task *t); /* places so far */
+void sched_calm(struct task *t);             /* no more chaos from here on */
+bool sched_chaotic(const struct task *t);
 uint64_t sched_arrivals(const struct task *t);
 void sched_await(const struct task *t, uint64_t arrivals, const struct guest_regs *call, int64_t ret);
 

@@ -48,6 +48,9 @@ static void run_schedule(const struct run_request *q)
 	process_self.slice_ns = q->slice_ns;
 	process_self.chaos = q->chaos;
 	process_self.seed = q->seed;
+	process_self.places = q->places;
+	process_self.switches = q->switches;
+	process_self.marked = q->marked != NULL;
 }
 
 /* The guest process: never returns. go: readable (at its end) when the supervisor is ready; report: to be written once. */
@@ -157,6 +160,10 @@ static void finish(struct supervisor *s)
 	if (s->m.nprocs)
 		s->m.procs[0].status = s->res->status;
 	s->m.complete = !s->m.cut;
+	s->m.places = __atomic_load_n(&s->tree->places, __ATOMIC_RELAXED);
+	s->m.switches = __atomic_load_n(&s->tree->switches, __ATOMIC_RELAXED);
+	s->m.met = s->tree->met;
+	s->m.nmet = s->tree->nmet < TREE_MEETINGS ? s->tree->nmet : TREE_MEETINGS;
 	rc = manifest_write(s->dir, &s->m);
 	if (rc < 0 && !s->m.cut)
 		fprintf(stderr, "sandrec: cannot complete the manifest in %s: %s\n", s->res->trace, strerror(-rc));
@@ -217,6 +224,10 @@ static int start(struct supervisor *s, const struct kvm_host *kvm)
 
 	if (rc == 0)
 		rc = tree_create(&s->tree, &s->shared);
+	if (rc == 0 && s->q->marked) {
+		memcpy(s->tree->marked, s->q->marked, s->q->nmarked * sizeof(s->q->marked[0]));
+		s->tree->nmarked = s->q->nmarked;
+	}
 	if (rc < 0) {
 		snprintf(s->res->why, sizeof(s->res->why), "cannot write the trace: %s", strerror(-rc));
 		return rc;

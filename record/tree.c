@@ -43,6 +43,14 @@ int tree_create(struct tree **out, int *fd)
 	return tree_open(*fd, out);
 }
 
+void tree_passed(struct tree *t, uint64_t places)
+{
+	uint64_t most = __atomic_load_n(&t->places, __ATOMIC_RELAXED);
+
+	while (places > most && !__atomic_compare_exchange_n(&t->places, &most, places, 0, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+		;
+}
+
 uint32_t tree_number(struct tree *t)
 {
 	return __atomic_fetch_add(&t->turn, 1, __ATOMIC_SEQ_CST);

@@ -32,6 +32,8 @@ struct tree_file {
 	struct { int32_t pid, fd; } holder[TREE_HOLDERS];
 };
 
+#define TREE_MEETINGS 1024
+
 #define TREE_WAITERS 1024
 enum { TREE_NOBODY, TREE_CLAIMED, TREE_OUTPUT, TREE_GROUP };
 struct tree_waiter {
@@ -58,11 +60,17 @@ struct tree {
 	uint32_t drawn, midline, over;
 
 	uint64_t shown;   /* replay under a debugger: events whose output has been repeated, by whichever copy came first */
+	uint64_t places, switches; /* record, chaos.h: most in a process; forced in all */
+	uint32_t nmarked, nmet;    /* record, meeting.h */
+	uint64_t marked[TREE_MEETINGS], met[TREE_MEETINGS];
 	struct memo memo; /* files.h, text_patch.h */
 };
 
 int tree_create(struct tree **out, int *fd); /* fd: hidden */
 int tree_open(int fd, struct tree **out);
+
+/* Record: a process has passed so many places. */
+void tree_passed(struct tree *t, uint64_t places);
 
 uint32_t tree_number(struct tree *t);        /* record: the number of a write that has just happened */
 

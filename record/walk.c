@@ -1,10 +1,14 @@
 /* Instruction by instruction through the program's own code. Contract: walk.h. */
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "record/meeting.h"
 #include "record/sched.h"
 #include "record/walk.h"
+#include "syscall-emu/mm.h"
+#include "syscall-emu/process.h"
 #include "vmm/access.h"
 #include "vmm/branches.h"
 
@@ -108,14 +112,14 @@ static void note_return(struct walk *w, const struct task *t)
 /* ---- the program's own code ---- */
 
 /* Not what lies in the thread's own frames: what of that is shared, others use by pointers. */
+static bool outside_stack(uint64_t addr, const struct guest_regs *r)
+{
+	return addr < r->rsp - RED_ZONE || addr >= r->rsp + OWN_STACK;
+}
+
 static bool others_may_see(const struct insn_access *a, const struct guest_regs *r)
 {
-	uint64_t at;
-
-	if (!a->memory || a->thread_local)
-		return false;
-	at = insn_access_address(a, r);
-	return at < r->rsp - RED_ZONE || at >= r->rsp + OWN_STACK;
+	return a->memory && !a->thread_local && outside_stack(insn_access_address(a, r), r);
 }
 
 /* Can replay stop here? */
@@ -126,17 +130,36 @@ static bool markable(const struct task *t)
 	return landmark_look(t, t->regs->rip, &p) == 0 && !p.string;
 }
 
-static bool is_place(const struct task *t)
+/*
+ * The call of a library, by way of its table of addresses, most likely changes what the first argument points to: a lock,
+ * a condition, a block of the heap.
+ */
+static void note_call(const struct task *t, struct tree *tree)
+{
+	uint64_t arg = t->regs->rdi;
+	const struct vma *v = mm_find(t->proc->mm, arg);
+
+	if (v && v->prot & PROT_WRITE && outside_stack(arg, t->regs))
+		meeting_note(tree, t->tid, t->regs->rip, arg, true);
+}
+
+static bool is_place(const struct task *t, struct tree *tree)
 {
 	struct insn_access a;
 	uint8_t code[CODE_MAX];
 
-	if (insn_access_decode(code, read_code(t->regs->rip, code), t->regs->rip, &a) < 0)
+	if (process_self.marked && !meeting_marked(tree, t->regs->rip))
 		return false;
-	return others_may_see(&a, t->regs) && markable(t);
+	if (insn_access_decode(code, read_code(t->regs->rip, code), t->regs->rip, &a) < 0 || !others_may_see(&a, t->regs))
+		return false;
+	if (a.jumps)
+		note_call(t, tree);
+	else
+		meeting_note(tree, t->tid, t->regs->rip, insn_access_address(&a, t->regs), a.writes);
+	return markable(t);
 }
 
-int walk_resume(struct walk *w, struct task *t, struct landing *l)
+int walk_resume(struct walk *w, struct task *t, struct landing *l, struct tree *tree)
 {
 	int rc;
 
@@ -146,7 +169,7 @@ int walk_resume(struct walk *w, struct task *t, struct landing *l)
 	while (sched_steps(t)) {
 		if (!own_code(t, t->regs->rip))
 			return run_to_own(w, t);
-		if (!w->stood && is_place(t) && sched_place(t)) {
+		if (!w->stood && is_place(t, tree) && sched_place(t)) {
 			w->stood = true;
 			return landing_place(l, t);
 		}

@@ -8,6 +8,7 @@
 #define SANDREC_WALK_H
 
 #include "record/landing.h"
+#include "record/tree.h"
 
 /* Of one thread. */
 struct walk {
@@ -20,7 +21,7 @@ struct walk {
  * The task is about to run. 0: freely, to its next stop; TASK_SIGNAL: it gives way here, l has the point; TASK_STOPPED:
  * t->stop is a stop to be dealt with; or a negative errno.
  */
-int walk_resume(struct walk *w, struct task *t, struct landing *l);
+int walk_resume(struct walk *w, struct task *t, struct landing *l, struct tree *tree);
 
 /* A landmark was hit, or something else is to be done: true if it was ours, which is gone now. */
 bool walk_over(struct walk *w, struct task *t);

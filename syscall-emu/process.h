@@ -18,6 +18,9 @@ struct process_self {
 	uint64_t slice_ns; /* 0: the default */
 	bool chaos;
 	uint64_t seed;     /* of chaos: the generator's state, a different one in each process */
+	uint64_t places;   /* how many there are to choose from (record/chaos.h), as far as is known; 0: it is not */
+	bool marked;       /* only instructions in the tree's list are places (record/meeting.h) */
+	uint64_t switches; /* chaos ends when so many have been forced in the whole recording; 0: it does not */
 };
 extern struct process_self process_self;
 void process_forked(void); /* in the child */

@@ -21,7 +21,7 @@ finds() {
 }
 check "chaos finds lost additions, which replay" finds
 
-seed_stored() { "$SANDREC" info "$T/trace" | grep -q '^chaos *seed [0-9]*$' || { "$SANDREC" info "$T/trace"; return 1; }; }
+seed_stored() { "$SANDREC" info "$T/trace" | grep -q '^chaos *seed [0-9]*, ' || { "$SANDREC" info "$T/trace"; return 1; }; }
 check "the seed is in the recording" seed_stored
 
 made_up() {

@@ -35,6 +35,9 @@ struct manifest {
 	char *cut;        /* why it ended early ("disk full"), or NULL */
 	bool chaos;       /* scheduled at random, from seed */
 	uint64_t seed;
+	uint64_t places, switches; /* with chaos: where it could have forced switches, at most in one process, and how many it has */
+	uint64_t *met;    /* nmet addresses of instructions where threads were seen to use the same memory (record/meeting.h) */
+	size_t nmet;
 	struct cpu_table cpu;
 	size_t nprocs;
 	struct manifest_proc *procs; /* [0] is the program that was started */

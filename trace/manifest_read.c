@@ -103,6 +103,24 @@ static char **get_strings(struct parse *ps, const json_t *o, const char *key)
 	return v;
 }
 
+/* 0 where it is missing: older recordings have none. */
+static uint64_t get_count(const json_t *o, const char *name)
+{
+	json_int_t n = json_integer_value(json_object_get(o, name));
+
+	return n > 0 ? (uint64_t)n : 0;
+}
+
+static void get_addresses(const json_t *o, struct manifest *m)
+{
+	const json_t *a = json_object_get(o, "met");
+	size_t n = json_array_size(a);
+
+	m->met = n ? calloc(n, sizeof(*m->met)) : NULL;
+	for (size_t i = 0; m->met && i < n; i++)
+		m->met[m->nmet++] = (uint64_t)json_integer_value(json_array_get(a, i));
+}
+
 static void get_time(struct parse *ps, const json_t *o, const char *key, struct timespec *ts)
 {
 	const json_t *a = json_object_get(o, key), *sec = json_array_get(a, 0), *nsec = json_array_get(a, 1);
@@ -205,6 +223,9 @@ static void get_all(struct parse *ps, const json_t *o, struct manifest *m)
 	m->cut = get_string(ps, o, "cut", true);
 	m->chaos = json_is_integer(json_object_get(o, "chaos"));
 	m->seed = m->chaos ? (uint64_t)json_integer_value(json_object_get(o, "chaos")) : 0;
+	m->places = get_count(o, "places");
+	m->switches = get_count(o, "switches");
+	get_addresses(o, m);
 	get_cpu(ps, o, &m->cpu);
 	get_procs(ps, o, m);
 }
@@ -293,5 +314,6 @@ void manifest_free(struct manifest *m)
 	for (size_t i = 0; i < m->nprocs; i++)
 		free(m->procs[i].comm);
 	free(m->procs);
+	free(m->met);
 	memset(m, 0, sizeof(*m));
 }

@@ -74,14 +74,24 @@ static json_t *procs_array(const struct manifest *m)
 	return a;
 }
 
+static json_t *addresses(const uint64_t *v, size_t n)
+{
+	json_t *a = json_array();
+
+	for (size_t i = 0; i < n; i++)
+		json_array_append_new(a, json_integer((json_int_t)v[i]));
+	return a;
+}
+
 static json_t *manifest_object(const struct manifest *m)
 {
-	return json_pack("{si so so so so so so so so so sb so so so so}", "format", m->format, "sandrec",
+	return json_pack("{si so so so so so so so so so sb so so so so sI sI so}", "format", m->format, "sandrec",
 			 text(m->sandrec ? m->sandrec : ""), "host", text(m->host), "kernel", text(m->kernel), "cwd",
 			 text(m->cwd), "clock", text(m->clock ? m->clock : "none"), "argv", texts(m->argv), "envp",
 			 texts(m->envp), "start", time_pair(&m->start), "end", time_pair(&m->end), "complete", (int)m->complete, "cut",
 			 text(m->cut), "cpu", cpu_object(&m->cpu), "procs", procs_array(m), "chaos",
-			 m->chaos ? json_integer((json_int_t)m->seed) : json_null());
+			 m->chaos ? json_integer((json_int_t)m->seed) : json_null(), "places", (json_int_t)m->places, "switches",
+			 (json_int_t)m->switches, "met", addresses(m->met, m->nmet));
 }
 
 static int write_text(int fd, const char *s)

@@ -190,6 +190,78 @@ int tracedir_create(const char *want, const char *prog, char *path, size_t len)
 	return ret;
 }
 
+/* ---- many of which few are kept ---- */
+
+static void read_link(char *target, size_t len)
+{
+	char root[PATH_MAX], link[PATH_MAX + 64];
+	ssize_t n;
+
+	target[0] = '\0';
+	if (tracedir_root(root, sizeof(root), 0))
+		return;
+	snprintf(link, sizeof(link), "%s/%s", root, LATEST);
+	n = readlink(link, target, len - 1);
+	target[n < 0 ? 0 : n] = '\0';
+}
+
+int tracedir_scratch_make(struct tracedir_scratch *s, const char *want)
+{
+	char dir[PATH_MAX], *slash;
+	int ret = want ? print_path(dir, sizeof(dir), *want == '/' ? "" : "./", want) : tracedir_root(dir, sizeof(dir), 1);
+
+	slash = want && !ret ? strrchr(dir, '/') : NULL;
+	if (slash)
+		*slash = '\0'; /* beside it */
+	if (!ret)
+		ret = print_path(s->path, sizeof(s->path), dir, "/.chaos-XXXXXX");
+	if (ret)
+		return ret;
+	read_link(s->latest, sizeof(s->latest));
+	return mkdtemp(s->path) ? 0 : -errno;
+}
+
+int tracedir_scratch_keep(struct tracedir_scratch *s, const char *from, const char *want, const char *prog, char *path, size_t len)
+{
+	char root[PATH_MAX];
+	int ret = want ? make_wanted(want, path, len) : tracedir_root(root, sizeof(root), 1);
+
+	if (!ret && !want)
+		ret = make_numbered(root, prog, path, len);
+	if (ret)
+		return ret;
+	if (rename(from, path) < 0) {
+		ret = -errno;
+		rmdir(path);
+		return ret;
+	}
+	use_root(path);
+	read_link(s->latest, sizeof(s->latest));
+	return 0;
+}
+
+static int remove_entry(const char *path, const char *name, void *arg)
+{
+	char why[256];
+
+	(void)name, (void)arg;
+	tracedir_remove(path, why, sizeof(why));
+	return 0;
+}
+
+void tracedir_scratch_end(struct tracedir_scratch *s)
+{
+	char root[PATH_MAX], link[PATH_MAX + 64];
+
+	tracedir_each_in(s->path, remove_entry, NULL);
+	rmdir(s->path);
+	if (tracedir_root(root, sizeof(root), 0))
+		return;
+	snprintf(link, sizeof(link), "%s/%s", root, LATEST);
+	if (unlink(link) == 0 && s->latest[0] && symlink(s->latest, link) < 0)
+		return; /* somebody else's recording is the latest now */
+}
+
 /* ---- finding ---- */
 
 /* Has dirfd a manifest or a stream? */

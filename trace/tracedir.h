@@ -20,6 +20,19 @@ int tracedir_root(char *buf, size_t len, int create);
  * want: the -o argument or NULL. path gets the name. Returns a directory descriptor or a negative errno. */
 int tracedir_create(const char *want, const char *prog, char *path, size_t len);
 
+/*
+ * A place for recordings of which most will not be kept, on the file system where one may be: beside want, or in the
+ * root. At its end what is left in it is removed, and latest-trace leads again to where it did before, or to what was kept.
+ */
+struct tracedir_scratch {
+	char path[4096];
+	char latest[4096]; /* where the link led; "" nowhere */
+};
+int tracedir_scratch_make(struct tracedir_scratch *s, const char *want);
+/* A recording in it gets a name as tracedir_create() gives it, in path. */
+int tracedir_scratch_keep(struct tracedir_scratch *s, const char *from, const char *want, const char *prog, char *path, size_t len);
+void tracedir_scratch_end(struct tracedir_scratch *s);
+
 /* Opens a trace for reading: a path, a name under the root, or NULL for the latest. A directory or a packed file: parts.h. */
 int tracedir_open(const char *name, char *path, size_t len);
 

@@ -38,9 +38,18 @@ static bool only_address(const cs_insn *i)
 	return i->bytes[0] == 0x0f && (i->bytes[1] == 0x18 || i->bytes[1] == 0x0d || i->bytes[1] == 0x1e || i->bytes[1] == 0x1f);
 }
 
-static void take_operand(const x86_op_mem *m, struct insn_access *out)
+/* capstone takes the operand of some of these for one that is only read. */
+static bool is_atomic(const cs_insn *i)
 {
+	return i->detail->x86.prefix[0] == X86_PREFIX_LOCK || i->id == X86_INS_XCHG || i->id == X86_INS_CMPXCHG || i->id == X86_INS_XADD;
+}
+
+static void take_operand(const cs_x86_op *op, bool changes, struct insn_access *out)
+{
+	const x86_op_mem *m = &op->mem;
+
 	out->memory = true;
+	out->writes |= (op->access & CS_AC_WRITE) != 0 || changes;
 	out->thread_local = m->segment == X86_REG_FS || m->segment == X86_REG_GS;
 	out->base = reg_number(m->base);
 	out->index = reg_number(m->index);
@@ -66,12 +75,12 @@ int insn_access_decode(const uint8_t *code, size_t avail, uint64_t addr, struct 
 	if (!i || !cs_disasm_iter(cs, &code, &left, &at, i))
 		return -EINVAL;
 	out->len = (uint8_t)i->size;
-	out->calls = i->id == X86_INS_CALL;
+	out->jumps = i->id == X86_INS_CALL || i->id == X86_INS_JMP;
 	if (only_address(i))
 		return 0;
 	for (unsigned k = 0; k < i->detail->x86.op_count; k++)
 		if (i->detail->x86.operands[k].type == X86_OP_MEM)
-			take_operand(&i->detail->x86.operands[k].mem, out);
+			take_operand(&i->detail->x86.operands[k], is_atomic(i), out);
 	return 0;
 }
 

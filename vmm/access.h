@@ -13,8 +13,9 @@
 struct insn_access {
 	uint8_t len;
 	bool memory;            /* an explicit operand is in memory: reads and writes, no lea, nop or prefetch, not the stack's own */
+	bool writes;            /* that operand */
 	bool thread_local;      /* through fs or gs */
-	bool calls;             /* a call */
+	bool jumps;             /* a jump or call to what the operand holds */
 	int8_t base, index;     /* enum guest_reg; GREG_RIP: the address behind the instruction; -1: none */
 	uint8_t scale;
 	int64_t disp;
