@@ -6,6 +6,7 @@
 #include <xxhash.h>
 
 #include "syscall-emu/mm_int.h"
+#include "syscall-emu/text_answer.h"
 #include "syscall-emu/text_patch.h"
 #include "vmm/cleanup.h"
 #include "vmm/memo.h"
@@ -17,10 +18,16 @@
 #define SEARCH_PIECE 32768
 #define SCAN_MAX (1ULL << 31)
 
+#define PATCH_MAX TEXT_ANSWER_MAX
+
+/* Beside the kinds of replaced instructions: */
+enum { PATCH_JUMP = TEXT_KINDS, PATCH_STUB };
+
 struct patch {
 	uint64_t addr;
+	uint64_t stub;        /* of a PATCH_JUMP: where it goes */
 	uint8_t len, kind;
-	uint8_t was[TEXT_LEN_MAX];
+	uint8_t was[PATCH_MAX], is[PATCH_MAX];
 };
 
 /* What a scan found, in case the same text is mapped again. */
@@ -131,7 +138,7 @@ static void read_text(const struct text_patches *t, struct text *x)
 	for (size_t i = patch_at(t, x->start); i < t->n && t->p[i].addr + t->p[i].len <= x->start + x->len; i++) {
 		uint8_t *b = x->code + (t->p[i].addr - x->start);
 
-		if (!memcmp(b, replacement, t->p[i].len))
+		if (!memcmp(b, t->p[i].is, t->p[i].len))
 			memcpy(b, t->p[i].was, t->p[i].len);
 	}
 }
@@ -222,29 +229,96 @@ static const struct text_found *scan_cached(struct text_patches *t, const struct
 	return &s->found;
 }
 
-/* All hits of one page are written at once, as each write takes the page from its file or from its neighbours. */
-static size_t write_page(struct mm *mm, struct text_patches *t, const struct text *x, const struct text_hit *h, size_t n)
+/* What is to be written, ascending; all of it is in the set. */
+struct changes {
+	struct patch *p;
+	size_t n;
+	uint64_t free; /* offset into the text of bytes that belong to nobody */
+};
+
+static bool change(struct text_patches *t, struct changes *c, struct patch p, const struct text *x, const uint8_t *is)
 {
-	uint64_t page = page_down(x->start + h[0].off), from = h[0].off, to = from;
+	memcpy(p.was, x->code + (p.addr - x->start), p.len);
+	memcpy(p.is, is, p.len);
+	if (put_in(t, &p) < 0)
+		return false;
+	c->p[c->n++] = p;
+	return true;
+}
+
+/* Pages come and go by themselves. */
+static bool on_one_page(const struct text *x, uint64_t off, unsigned len)
+{
+	return page_down(x->start + off) == page_down(x->start + off + len - 1);
+}
+
+/* Stubs lie behind all text, in the order of what jumps there: they are added when all the rest is. */
+static void change_hits(struct mm *mm, struct text_patches *t, const struct text *x, const struct text_found *f, struct changes *c)
+{
+	cleanup_free struct patch *room = calloc(f->n + 1, sizeof(*room));
+	struct changes stubs = { .p = room };
+	struct text_answer a;
+
+	for (size_t i = 0; i < f->n; i++) {
+		const struct text_hit *h = &f->hit[i];
+
+		if (room && x->len - c->free >= TEXT_ANSWER_MAX && text_answer_make(vm_cpu(mm->vm), x->code, h, c->free, &a) &&
+		    on_one_page(x, a.off, sizeof(a.jump)) && on_one_page(x, c->free, a.len)) {
+			struct patch stub = { .addr = x->start + c->free, .len = a.len, .kind = PATCH_STUB };
+			struct patch jump = { .addr = x->start + a.off, .stub = stub.addr, .len = sizeof(a.jump), .kind = PATCH_JUMP };
+
+			if (change(t, &stubs, stub, x, a.stub) && change(t, c, jump, x, a.jump))
+				c->free += a.len;
+		}
+		change(t, c, (struct patch){ .addr = x->start + h->off, .len = h->len, .kind = h->kind }, x, replacement);
+	}
+	for (size_t i = 0; i < stubs.n; i++)
+		c->p[c->n++] = room[i];
+}
+
+/* All changes of one page are written at once, as each write takes the page from its file or from its neighbours. */
+static size_t write_page(struct mm *mm, const struct text *x, const struct patch *p, size_t n)
+{
+	uint64_t page = page_down(p->addr), from = p->addr, to = from;
 	cleanup_free uint8_t *bytes = NULL;
 	size_t k;
 
-	for (k = 0; k < n && page_down(x->start + h[k].off) == page; k++)
-		to = h[k].off + h[k].len;
+	for (k = 0; k < n && page_down(p[k].addr) == page; k++)
+		to = p[k].addr + p[k].len;
 	bytes = malloc(to - from);
-	if (!bytes)
+	if (!bytes) {
+		text_patch_forget(mm, from, to);
 		return k;
-	memcpy(bytes, x->code + from, to - from);
-	for (size_t i = 0; i < k; i++) {
-		struct patch p = { .addr = x->start + h[i].off, .len = h[i].len, .kind = h[i].kind };
-
-		memcpy(p.was, x->code + h[i].off, p.len);
-		if (put_in(t, &p) == 0)
-			memcpy(bytes + (h[i].off - from), replacement, p.len);
 	}
-	if (mm_poke(mm, x->start + from, bytes, to - from) < 0)
-		text_patch_forget(mm, x->start + from, x->start + to);
+	memcpy(bytes, x->code + (from - x->start), to - from);
+	for (size_t i = 0; i < k; i++)
+		memcpy(bytes + (p[i].addr - from), p[i].is, p[i].len);
+	if (mm_poke(mm, from, bytes, to - from) < 0)
+		text_patch_forget(mm, from, to);
 	return k;
+}
+
+/* Where stubs can be: zeros between the end of the segment and the end of its last page. */
+static uint64_t free_bytes(const struct text *x)
+{
+	uint64_t from = x->fd < 0 ? x->len : text_funcs_end(x->fd, x->offset, x->len);
+
+	for (uint64_t i = from; i < x->len; i++)
+		if (x->code[i])
+			return x->len;
+	return from;
+}
+
+static void write_changes(struct mm *mm, struct text_patches *t, const struct text *x, const struct text_found *f)
+{
+	cleanup_free struct patch *p = calloc(3 * f->n + 1, sizeof(*p));
+	struct changes c = { .p = p, .free = free_bytes(x) };
+
+	if (!p)
+		return;
+	change_hits(mm, t, x, f, &c);
+	for (size_t i = 0; i < c.n;)
+		i += write_page(mm, x, p + i, c.n - i);
 }
 
 static void scan_range(struct mm *mm, const struct vma *v, uint64_t start, uint64_t end, int fd, uint64_t offset)
@@ -265,8 +339,8 @@ static void scan_range(struct mm *mm, const struct vma *v, uint64_t start, uint6
 	f = x.len > before ? scan_cached(t, &x, before, kinds) : NULL;
 	if (!f)
 		return;
-	for (size_t i = 0; i < f->n;)
-		i += write_page(mm, t, &x, f->hit + i, f->n - i);
+	if (f->n)
+		write_changes(mm, t, &x, f);
 	if (mm->proc->verbose && (f->n || f->unproven))
 		fprintf(stderr, "sandrec: %s: %zu instructions that cannot be trapped were replaced; %zu places may be some\n",
 			v->name ? v->name : "anonymous memory", f->n, f->unproven);
@@ -295,20 +369,43 @@ void text_patch_scan(struct mm *mm, uint64_t start, uint64_t end, int fd, uint64
 
 /* ---- keeping the set in step with memory ---- */
 
+/* Does memory hold these bytes at the patch's place? Where nobody can read it, nobody has changed it. */
+static bool holds(const struct patch *p, const uint8_t *bytes)
+{
+	uint8_t now[PATCH_MAX];
+
+	return guest_read(now, p->addr, p->len) < 0 || !memcmp(now, bytes, p->len);
+}
+
+static void put_back(struct mm *mm, const struct patch *p)
+{
+	if (holds(p, p->is))
+		mm_poke(mm, p->addr, p->was, p->len);
+}
+
+/* Stubs in the range are gone, or go: no jump leads there any more. */
+static void lose_stubs(struct mm *mm, struct text_patches *t, uint64_t start, uint64_t end)
+{
+	for (size_t i = 0; i < t->n;) {
+		const struct patch *p = &t->p[i];
+
+		if (p->kind == PATCH_JUMP && p->stub >= start && p->stub < end && !(p->addr >= start && p->addr < end)) {
+			put_back(mm, p);
+			take_out(t, i, i + 1);
+		} else {
+			i++;
+		}
+	}
+}
+
 void text_patch_forget(struct mm *mm, uint64_t start, uint64_t end)
 {
 	struct text_patches *t = mm->patches;
 
-	if (t && t->n)
-		take_out(t, patch_at(t, start), patch_at(t, end));
-}
-
-/* Does memory hold these bytes at the patch's place? Where nobody can read it, nobody has changed it. */
-static bool holds(const struct patch *p, const uint8_t *bytes)
-{
-	uint8_t now[TEXT_LEN_MAX];
-
-	return guest_read(now, p->addr, p->len) < 0 || !memcmp(now, bytes, p->len);
+	if (!t || !t->n)
+		return;
+	lose_stubs(mm, t, start, end);
+	take_out(t, patch_at(t, start), patch_at(t, end));
 }
 
 void text_patch_undo(struct mm *mm, uint64_t start, uint64_t end)
@@ -318,8 +415,7 @@ void text_patch_undo(struct mm *mm, uint64_t start, uint64_t end)
 	if (!t || !t->n)
 		return;
 	for (size_t i = patch_at(t, start); i < t->n && t->p[i].addr < end; i++)
-		if (holds(&t->p[i], replacement))
-			mm_poke(mm, t->p[i].addr, t->p[i].was, t->p[i].len);
+		put_back(mm, &t->p[i]);
 	text_patch_forget(mm, start, end);
 }
 
@@ -330,13 +426,21 @@ void text_patch_again(struct mm *mm, uint64_t start, uint64_t end)
 	if (!t || !t->n)
 		return;
 	for (size_t i = patch_at(t, start); i < t->n && t->p[i].addr < end;) {
-		struct patch *p = &t->p[i];
+		struct patch p = t->p[i];
 
-		if (!holds(p, p->was) || mm_poke(mm, p->addr, replacement, p->len) < 0)
-			take_out(t, i, i + 1);
-		else
+		if (holds(&p, p.was) && mm_poke(mm, p.addr, p.is, p.len) == 0) {
 			i++;
+			continue;
+		}
+		text_patch_forget(mm, p.addr, p.addr + 1);
+		i = patch_at(t, p.addr);
 	}
+}
+
+/* A jump and its stub that moved together still fit. */
+static bool moved_whole(const struct patch *p, uint64_t start, uint64_t end)
+{
+	return p->kind != PATCH_JUMP || (p->stub >= start && p->stub < end);
 }
 
 void text_patch_moved(struct mm *mm, uint64_t start, uint64_t end, int64_t shift)
@@ -347,6 +451,7 @@ void text_patch_moved(struct mm *mm, uint64_t start, uint64_t end, int64_t shift
 
 	if (!t || !t->n)
 		return;
+	lose_stubs(mm, t, start, end);
 	from = patch_at(t, start);
 	n = patch_at(t, end) - from;
 	p = n ? malloc(n * sizeof(*p)) : NULL;
@@ -355,8 +460,14 @@ void text_patch_moved(struct mm *mm, uint64_t start, uint64_t end, int64_t shift
 	take_out(t, from, from + n);
 	text_patch_forget(mm, start + (uint64_t)shift, end + (uint64_t)shift);
 	for (size_t i = 0; p && i < n; i++) {
+		bool fits = moved_whole(&p[i], start, end);
+
 		p[i].addr += (uint64_t)shift;
-		put_in(t, &p[i]);
+		p[i].stub += p[i].kind == PATCH_JUMP ? (uint64_t)shift : 0;
+		if (!fits)
+			put_back(mm, &p[i]);
+		else
+			put_in(t, &p[i]);
 	}
 }
 
@@ -374,7 +485,7 @@ int text_patch_undefined(struct task *t)
 		return 0;
 	i = patch_at(set, r->rip);
 	p = &set->p[i];
-	if (i == set->n || p->addr != r->rip || p->kind != TEXT_CPUID || !holds(p, replacement))
+	if (i == set->n || p->addr != r->rip || p->kind != TEXT_CPUID || !holds(p, p->is))
 		return 0;
 	cpu_table_query(vm_cpu(t->proc->vm), (uint32_t)r->rax, (uint32_t)r->rcx, &e);
 	r->rax = e.eax;

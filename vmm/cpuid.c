@@ -449,6 +449,16 @@ void cpu_table_query(const struct cpu_table *t, uint32_t leaf, uint32_t sub, str
 	}
 }
 
+bool cpu_table_fixed(const struct cpu_table *t, uint32_t leaf)
+{
+	if (leaf == 0xb || leaf == 0x1f)
+		return false;
+	for (uint32_t i = 0; i < t->n; i++)
+		if (t->e[i].function == leaf)
+			return !(t->e[i].flags & KVM_CPUID_FLAG_SIGNIFCANT_INDEX);
+	return from_amd(t); /* zeros; elsewhere another leaf may be shown */
+}
+
 uint32_t cpu_table_hwcap(const struct cpu_table *t)
 {
 	const struct kvm_cpuid_entry2 *e = find(t->e, t->n, 1, 0);

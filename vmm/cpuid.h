@@ -32,6 +32,9 @@ int cpu_table_check(const struct kvm_host *h, struct cpu_table *t, char *why, si
 /* What cpuid shows to a guest with t, leaves and sub-leaves that do not exist included: eax to edx of out. */
 void cpu_table_query(const struct cpu_table *t, uint32_t leaf, uint32_t sub, struct kvm_cpuid_entry2 *out);
 
+/* Does the leaf show the same whatever ecx is? False: it may not. */
+bool cpu_table_fixed(const struct cpu_table *t, uint32_t leaf);
+
 /* AT_HWCAP is CPUID.1:EDX; AT_HWCAP2 bit 1 says FSGSBASE works. */
 uint32_t cpu_table_hwcap(const struct cpu_table *t);
 uint32_t cpu_table_hwcap2(const struct cpu_table *t);

@@ -132,9 +132,10 @@ static void read_sections(struct reader *r, const Elf64_Ehdr *eh)
 			read_symbols(r, &sh[i]);
 }
 
-/* The link-time address of the file's byte off, from the executable segment that has most of the range. */
-static bool find_base(const Elf64_Phdr *ph, unsigned n, uint64_t off, uint64_t len, uint64_t *base)
+/* The executable segment that has most of the range. */
+static const Elf64_Phdr *find_segment(const Elf64_Phdr *ph, unsigned n, uint64_t off, uint64_t len)
 {
+	const Elf64_Phdr *found = NULL;
 	uint64_t best = 0;
 
 	for (unsigned i = 0; i < n; i++) {
@@ -145,21 +146,45 @@ static bool find_base(const Elf64_Phdr *ph, unsigned n, uint64_t off, uint64_t l
 		    to - from <= best)
 			continue;
 		best = to - from;
-		*base = ph[i].p_vaddr - ph[i].p_offset + off;
+		found = &ph[i];
 	}
-	return best;
+	return found;
+}
+
+static bool read_headers(int fd, Elf64_Ehdr *eh, Elf64_Phdr ph[static PHDRS_MAX])
+{
+	return get(fd, eh, sizeof(*eh), 0) && !memcmp(eh->e_ident, ELFMAG, SELFMAG) && eh->e_ident[EI_CLASS] == ELFCLASS64 &&
+	       eh->e_machine == EM_X86_64 && eh->e_phentsize == sizeof(ph[0]) && eh->e_phnum <= PHDRS_MAX &&
+	       get(fd, ph, eh->e_phnum * sizeof(ph[0]), eh->e_phoff);
+}
+
+uint64_t text_funcs_end(int fd, uint64_t off, uint64_t len)
+{
+	const Elf64_Phdr *segment;
+	Elf64_Phdr ph[PHDRS_MAX];
+	Elf64_Ehdr eh;
+	uint64_t end;
+
+	if (!read_headers(fd, &eh, ph))
+		return len;
+	segment = find_segment(ph, eh.e_phnum, off, len);
+	end = segment ? segment->p_offset + segment->p_filesz : off + len;
+	return end - off < len ? end - off : len;
 }
 
 void text_funcs_near(int fd, uint64_t off, uint64_t len, struct text_place *place, size_t n)
 {
 	struct reader r = { .fd = fd, .len = len, .place = place, .n = n };
+	const Elf64_Phdr *segment;
 	Elf64_Phdr ph[PHDRS_MAX];
 	Elf64_Ehdr eh;
 
-	if (!get(fd, &eh, sizeof(eh), 0) || memcmp(eh.e_ident, ELFMAG, SELFMAG) || eh.e_ident[EI_CLASS] != ELFCLASS64 ||
-	    eh.e_machine != EM_X86_64 || eh.e_phentsize != sizeof(ph[0]) || eh.e_phnum > PHDRS_MAX ||
-	    !get(fd, ph, eh.e_phnum * sizeof(ph[0]), eh.e_phoff) || !find_base(ph, eh.e_phnum, off, len, &r.base))
+	if (!read_headers(fd, &eh, ph))
 		return;
+	segment = find_segment(ph, eh.e_phnum, off, len);
+	if (!segment)
+		return;
+	r.base = segment->p_vaddr - segment->p_offset + off;
 	if (eh.e_entry)
 		function_at(&r, eh.e_entry);
 	for (unsigned i = 0; i < eh.e_phnum; i++)

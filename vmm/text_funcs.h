@@ -13,4 +13,10 @@
  */
 void text_funcs_near(int fd, uint64_t off, uint64_t len, struct text_place *place, size_t n);
 
+/*
+ * Of the same range: where the executable segment that has most of it ends, relative to off. Bytes behind it belong to
+ * nobody. len when it does not end there, or the file does not tell.
+ */
+uint64_t text_funcs_end(int fd, uint64_t off, uint64_t len);
+
 #endif

@@ -344,6 +344,16 @@ static bool marked(const struct scan *s, uint64_t at)
 	return at >= s->mark_start && at < s->mark_end && s->mark[at - s->mark_start];
 }
 
+/* The instructions before the one at `first`, as far as they have been followed. */
+static uint16_t starts_before(const struct scan *s, uint64_t first)
+{
+	unsigned bits = 0;
+
+	for (unsigned k = 1; k < TEXT_LEN_MAX && k <= first; k++)
+		bits |= (unsigned)marked(s, first - k) << k;
+	return (uint16_t)bits;
+}
+
 enum verdict { UNKNOWN, PROVEN, REFUTED };
 
 static enum verdict by_function(struct scan *s, const struct text_place *p, uint64_t first, struct text_hit *h)
@@ -353,9 +363,12 @@ static enum verdict by_function(struct scan *s, const struct text_place *p, uint
 	if (p->start == TEXT_UNKNOWN || p->start > p->off || p->next <= p->off || p->next > s->in->len)
 		return UNKNOWN;
 	follow_function(s, p->start, p->next);
-	for (uint64_t at = first; at <= p->off; at++)
-		if (marked(s, at))
-			return identify(s->in, at, p->off, h) ? PROVEN : REFUTED;
+	for (uint64_t at = first; at <= p->off; at++) {
+		if (!marked(s, at))
+			continue;
+		h->starts = starts_before(s, at);
+		return identify(s->in, at, p->off, h) ? PROVEN : REFUTED;
+	}
 	for (uint64_t k = 1; k < TEXT_LEN_MAX && k <= first; k++)
 		if (marked(s, first - k) && insn_at(s, first - k, &i) && i.len > k)
 			return REFUTED;

@@ -41,6 +41,7 @@ struct text_input {
 struct text_hit {
 	uint64_t off;         /* of the first byte, prefixes included */
 	uint8_t len, kind;
+	uint16_t starts;      /* bit k: an instruction is known to start k bytes before (k < TEXT_LEN_MAX) */
 };
 
 struct text_found {
