@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli/age.h"
+#include "tests/unit/unit.h"
 
 START_TEST(read)
 {
@@ -47,12 +48,5 @@ int main(void)
 	tcase_add_test(c, read);
 	tcase_add_test(c, written);
 	suite_add_tcase(suite, c);
-
-	SRunner *runner = srunner_create(suite);
-
-	srunner_run_all(runner, CK_ENV);
-	int failed = srunner_ntests_failed(runner);
-
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return unit_run(suite);
 }

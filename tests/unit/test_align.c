@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli/align.h"
+#include "tests/unit/unit.h"
 
 static uint64_t state = 1;
 
@@ -149,12 +150,5 @@ int main(void)
 	tcase_add_test(c, random_is_shortest);
 	tcase_add_test(c, large);
 	suite_add_tcase(suite, c);
-
-	SRunner *runner = srunner_create(suite);
-
-	srunner_run_all(runner, CK_ENV);
-	int failed = srunner_ntests_failed(runner);
-
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return unit_run(suite);
 }

@@ -20,6 +20,7 @@
 #include <time.h>
 
 #include "guest_double.h"
+#include "tests/unit/unit.h"
 
 #define SLOT 0x10000ULL /* guest memory of one argument: its last page is the guard */
 
@@ -255,15 +256,9 @@ int main(void)
 {
 	Suite *s = suite_create("canary");
 	TCase *c = tcase_create("canary");
-	SRunner *r;
-	int failed;
 
 	tcase_add_checked_fixture(c, setup, guest_teardown);
 	tcase_add_loop_test(c, test_canary, 0, (int)(sizeof(canaries) / sizeof(canaries[0])));
 	suite_add_tcase(s, c);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed != 0;
+	return unit_run(s);
 }

@@ -12,6 +12,7 @@
 
 #include "cli/decode.h"
 #include "syscall-emu/bpf_abi.h"
+#include "tests/unit/unit.h"
 
 static struct memory mem;
 static char *text;
@@ -260,12 +261,5 @@ int main(void)
 	tcase_add_test(t, signals_and_ends);
 	tcase_add_test(t, random_events);
 	suite_add_tcase(suite, t);
-
-	SRunner *runner = srunner_create(suite);
-
-	srunner_run_all(runner, CK_ENV);
-	int failed = srunner_ntests_failed(runner);
-
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return unit_run(suite);
 }

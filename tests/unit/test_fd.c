@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "syscall-emu/fdtable.h"
+#include "tests/unit/unit.h"
 #include "trace/event.h"
 
 #define GUEST ((char *)0x20000000)
@@ -392,8 +393,6 @@ int main(void)
 {
 	Suite *s = suite_create("fd");
 	TCase *c = tcase_create("fd");
-	SRunner *r;
-	int failed;
 
 	tcase_add_test(c, test_hide);
 	tcase_add_test(c, test_no_gap);
@@ -409,10 +408,5 @@ int main(void)
 	tcase_add_test(c, test_stack_limit);
 	tcase_add_test(c, test_splice_nothing_lost);
 	suite_add_tcase(s, c);
-	r = srunner_create(s);
-	srunner_set_fork_status(r, CK_FORK);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed != 0;
+	return unit_run(s);
 }

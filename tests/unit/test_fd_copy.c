@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "syscall-emu/fdtable.h"
+#include "tests/unit/unit.h"
 #include "trace/event.h"
 
 #define GUEST ((char *)0x20000000)
@@ -232,8 +233,6 @@ int main(void)
 {
 	Suite *s = suite_create("fd_copy");
 	TCase *c = tcase_create("copy");
-	SRunner *r;
-	int failed;
 
 	tcase_add_test(c, test_sendfile);
 	tcase_add_test(c, test_sendfile_full);
@@ -242,10 +241,5 @@ int main(void)
 	tcase_add_test(c, test_copy_file_range);
 	tcase_add_test(c, test_pass);
 	suite_add_tcase(s, c);
-	r = srunner_create(s);
-	srunner_set_fork_status(r, CK_FORK);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed != 0;
+	return unit_run(s);
 }

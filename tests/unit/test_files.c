@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tests/unit/unit.h"
 #include "trace/files.h"
 #include "vmm/memo.h"
 #include "trace/manifest.h"
@@ -368,12 +369,5 @@ int main(void)
 	tcase_add_test(t, prune_with_the_trace);
 	tcase_add_test(t, at_once);
 	suite_add_tcase(suite, t);
-
-	SRunner *runner = srunner_create(suite);
-
-	srunner_run_all(runner, CK_ENV);
-	int failed = srunner_ntests_failed(runner);
-
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return unit_run(suite);
 }

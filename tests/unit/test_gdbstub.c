@@ -7,6 +7,7 @@
 
 #include "gdbstub/stub_int.h"
 #include "tests/unit/stub_target.h"
+#include "tests/unit/unit.h"
 
 /* ---- framing ---- */
 
@@ -440,8 +441,6 @@ int main(void)
 {
 	Suite *s = suite_create("gdbstub");
 	TCase *framing = tcase_create("framing"), *packets = tcase_create("packets");
-	SRunner *sr = srunner_create(s);
-	int failed;
 
 	suite_add_tcase(s, framing);
 	suite_add_tcase(s, packets);
@@ -469,8 +468,5 @@ int main(void)
 	tcase_add_test(packets, files_come_from_the_target);
 	tcase_add_test(packets, monitor_answers_in_console_packets);
 	tcase_add_test(packets, extended_mode_starts_again);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return unit_run(s);
 }

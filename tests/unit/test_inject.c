@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "syscall-emu/inject.h"
+#include "tests/unit/unit.h"
 
 static struct inject in;
 static char why[200];
@@ -134,12 +135,5 @@ int main(void)
 	tcase_add_test(c, each_process_counts_for_itself);
 	tcase_add_test(c, rules_together);
 	suite_add_tcase(suite, c);
-
-	SRunner *runner = srunner_create(suite);
-
-	srunner_run_all(runner, CK_ENV);
-	int failed = srunner_ntests_failed(runner);
-
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return unit_run(suite);
 }

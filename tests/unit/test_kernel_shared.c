@@ -9,6 +9,7 @@
 
 #include "syscall-emu/kernel_window.h"
 #include "syscall-emu/mm_int.h"
+#include "tests/unit/unit.h"
 
 #define PAGE 4096u
 #define RING 8192u
@@ -227,8 +228,6 @@ int main(void)
 {
 	Suite *s = suite_create("kernel_shared");
 	TCase *c = tcase_create("kernel_shared");
-	SRunner *r;
-	int failed;
 
 	tcase_add_test(c, test_neighbours);
 	tcase_add_test(c, test_read_only);
@@ -236,9 +235,5 @@ int main(void)
 	tcase_add_test(c, test_perf_ring);
 	tcase_set_timeout(c, 60);
 	suite_add_tcase(s, c);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed != 0;
+	return unit_run(s);
 }

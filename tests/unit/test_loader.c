@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 
 #include "syscall-emu/loader_int.h"
+#include "tests/unit/unit.h"
 #include "tests/unit/vm_double.h"
 #include "trace/event.h"
 #include "vmm/cleanup.h"
@@ -521,8 +522,6 @@ int main(int argc, char **argv)
 {
 	Suite *s = suite_create("loader");
 	TCase *c = tcase_create("loader");
-	SRunner *r;
-	int failed;
 
 	(void)argc;
 	double_no_randomisation(argv);
@@ -541,9 +540,5 @@ int main(int argc, char **argv)
 	tcase_add_loop_test(c, test_too_long, 0, 7);
 	tcase_add_test(c, test_params);
 	suite_add_tcase(s, c);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed != 0;
+	return unit_run(s);
 }

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "tests/unit/unit.h"
 #include "trace/escape.h"
 #include "trace/manifest.h"
 
@@ -224,12 +225,5 @@ int main(void)
 	tcase_add_test(t, no_prefix_is_a_manifest);
 	tcase_add_test(t, files);
 	suite_add_tcase(suite, t);
-
-	SRunner *runner = srunner_create(suite);
-
-	srunner_run_all(runner, CK_ENV);
-	int failed = srunner_ntests_failed(runner);
-
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return unit_run(suite);
 }

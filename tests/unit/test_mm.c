@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 
 #include "tests/unit/mm_test.h"
+#include "tests/unit/unit.h"
 #include "vmm/cleanup.h"
 
 #define STEPS 3000
@@ -358,8 +359,6 @@ int main(int argc, char **argv)
 {
 	Suite *s = suite_create("mm");
 	TCase *c = tcase_create("mm");
-	SRunner *r;
-	int failed;
 
 	(void)argc;
 	double_no_randomisation(argv);
@@ -370,9 +369,5 @@ int main(int argc, char **argv)
 	tcase_add_test(c, test_holes);
 	tcase_add_test(c, test_32bit);
 	suite_add_tcase(s, c);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed != 0;
+	return unit_run(s);
 }

@@ -2,6 +2,7 @@
 #include <signal.h>
 
 #include "tests/unit/mm_test.h"
+#include "tests/unit/unit.h"
 #include "vmm/cleanup.h"
 
 /* ---- filling ---- */
@@ -299,8 +300,6 @@ int main(int argc, char **argv)
 {
 	Suite *s = suite_create("mm_fill");
 	TCase *c = tcase_create("mm_fill");
-	SRunner *r;
-	int failed;
 
 	(void)argc;
 	double_no_randomisation(argv);
@@ -319,9 +318,5 @@ int main(int argc, char **argv)
 	tcase_add_test(c, test_maps_text);
 	tcase_add_test(c, test_many);
 	suite_add_tcase(s, c);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed != 0;
+	return unit_run(s);
 }

@@ -11,6 +11,7 @@
 
 #include "syscall-emu/names_sets.h"
 #include "syscall-emu/sysdesc.h"
+#include "tests/unit/unit.h"
 
 static char text[512];
 
@@ -185,12 +186,5 @@ int main(void)
 	tcase_add_test(t, sets_of_the_table);
 	tcase_add_test(t, variants_by_name);
 	suite_add_tcase(suite, t);
-
-	SRunner *runner = srunner_create(suite);
-
-	srunner_run_all(runner, CK_ENV);
-	int failed = srunner_ntests_failed(runner);
-
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return unit_run(suite);
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "tests/unit/unit.h"
 
 struct values {
 	bool flag, other;
@@ -155,12 +156,5 @@ int main(void)
 	tcase_add_test(t, help_ends_the_command);
 	tcase_add_test(t, help_lists_the_table);
 	suite_add_tcase(suite, t);
-
-	SRunner *runner = srunner_create(suite);
-
-	srunner_run_all(runner, CK_ENV);
-	int failed = srunner_ntests_failed(runner);
-
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return unit_run(suite);
 }

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "tests/unit/unit.h"
 #include "trace/pack.h"
 #include "trace/pack_file.h"
 #include "trace/parts.h"
@@ -229,12 +230,5 @@ int main(void)
 	tcase_add_test(t, newer_formats_are_named);
 	tcase_add_test(t, unfinished_is_no_pack);
 	suite_add_tcase(suite, t);
-
-	SRunner *runner = srunner_create(suite);
-
-	srunner_run_all(runner, CK_ENV);
-	int failed = srunner_ntests_failed(runner);
-
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return unit_run(suite);
 }

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "guest_double.h"
+#include "tests/unit/unit.h"
 #include "vmm/layout.h"
 
 #define A MEM_BASE
@@ -411,8 +412,6 @@ int main(void)
 {
 	Suite *s = suite_create("plan");
 	TCase *c = tcase_create("plan");
-	SRunner *r;
-	int failed;
 
 	tcase_add_checked_fixture(c, guest_setup, guest_teardown);
 	tcase_add_test(c, test_read);
@@ -433,9 +432,5 @@ int main(void)
 	tcase_add_test(c, test_sent);
 	tcase_add_test(c, test_poll_select);
 	suite_add_tcase(s, c);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed != 0;
+	return unit_run(s);
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "syscall-emu/procfs.h"
+#include "tests/unit/unit.h"
 
 static const struct { const char *path; enum proc_entry entry; long pid, number; } paths[] = {
 	{ "/proc/12/maps", PROC_MAPS, 12, -1 },
@@ -135,8 +136,6 @@ int main(void)
 {
 	Suite *s = suite_create("procfs");
 	TCase *c = tcase_create("texts");
-	SRunner *r;
-	int failed;
 
 	tcase_add_loop_test(c, test_parse, 0, sizeof(paths) / sizeof(paths[0]));
 	tcase_add_test(c, test_parse_long);
@@ -145,9 +144,5 @@ int main(void)
 	tcase_add_test(c, test_stat_odd);
 	tcase_add_test(c, test_limits);
 	suite_add_tcase(s, c);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed != 0;
+	return unit_run(s);
 }

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "tests/unit/trace_gen.h"
+#include "tests/unit/unit.h"
 #include "trace/ring_file.h"
 
 #define RING_SIZE (1u << 20)
@@ -472,12 +473,5 @@ int main(void)
 	tcase_add_test(t, open_checks);
 	tcase_add_test(t, full_disk);
 	suite_add_tcase(suite, t);
-
-	SRunner *runner = srunner_create(suite);
-
-	srunner_run_all(runner, CK_ENV);
-	int failed = srunner_ntests_failed(runner);
-
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return unit_run(suite);
 }

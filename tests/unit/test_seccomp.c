@@ -15,6 +15,7 @@
 #include "guestlib/vdso.h"
 #include "syscall-emu/seccomp.h"
 #include "syscall-emu/seccomp_bpf.h"
+#include "tests/unit/unit.h"
 
 #define ALLOW BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)
 #define LOAD(member) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, member))
@@ -476,8 +477,6 @@ int main(void)
 {
 	Suite *s = suite_create("seccomp");
 	TCase *c = tcase_create("seccomp");
-	SRunner *r;
-	int failed;
 
 	tcase_add_checked_fixture(c, setup, teardown);
 	tcase_set_timeout(c, 60);
@@ -490,9 +489,5 @@ int main(void)
 	tcase_add_test(c, test_inherit);
 	tcase_add_test(c, test_limit);
 	suite_add_tcase(s, c);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed != 0;
+	return unit_run(s);
 }

@@ -16,6 +16,7 @@
 #include "syscall-emu/forward.h"
 #include "syscall-emu/mm.h"
 #include "syscall-emu/signal_host.h"
+#include "tests/unit/unit.h"
 
 #define BASE 0x20000000ULL
 #define SIZE 0x40000ULL
@@ -770,17 +771,10 @@ int main(void)
 {
 	Suite *s = suite_create("signal");
 	TCase *c = tcase_create("signal");
-	SRunner *r;
-	int failed;
 
 	add_frame_tests(c);
 	add_rule_tests(c);
 	add_host_tests(c);
 	suite_add_tcase(s, c);
-	r = srunner_create(s);
-	srunner_set_fork_status(r, CK_FORK);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed != 0;
+	return unit_run(s);
 }

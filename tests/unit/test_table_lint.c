@@ -4,6 +4,7 @@
 
 #include "guest_double.h"
 #include "syscall-emu/rows.h"
+#include "tests/unit/unit.h"
 #include "vmm/layout.h"
 
 typedef void row_fn(const struct sys_desc *d, const struct sys_desc *top);
@@ -317,8 +318,6 @@ int main(void)
 {
 	Suite *s = suite_create("table");
 	TCase *c = tcase_create("lint"), *a = tcase_create("addresses");
-	SRunner *r;
-	int failed;
 
 	tcase_add_test(c, test_rows);
 	tcase_add_test(c, test_variants_unique);
@@ -330,9 +329,5 @@ int main(void)
 	tcase_add_checked_fixture(a, guest_setup, guest_teardown);
 	tcase_add_test(a, test_no_vmm_address);
 	suite_add_tcase(s, a);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed != 0;
+	return unit_run(s);
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "cli/tally.h"
+#include "tests/unit/unit.h"
 
 static struct tally t;
 static struct memory mem;
@@ -118,12 +119,5 @@ int main(void)
 	tcase_add_test(c, order);
 	tcase_add_test(c, hostile);
 	suite_add_tcase(suite, c);
-
-	SRunner *runner = srunner_create(suite);
-
-	srunner_run_all(runner, CK_ENV);
-	int failed = srunner_ntests_failed(runner);
-
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return unit_run(suite);
 }

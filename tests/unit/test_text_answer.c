@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 
 #include "syscall-emu/text_answer.h"
+#include "tests/unit/unit.h"
 
 #define CODE(name, text)                                                                         \
 	__asm__(".pushsection .rodata\n" #name ": " text "\n" #name "_end: .popsection");       \
@@ -147,15 +148,10 @@ int main(void)
 {
 	Suite *s = suite_create("text_answer");
 	TCase *c = tcase_create("text_answer");
-	SRunner *r = srunner_create(s);
-	int failed;
 
 	tcase_add_test(c, test_shapes);
 	tcase_add_test(c, test_unproven);
 	tcase_add_test(c, test_run);
 	suite_add_tcase(s, c);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return unit_run(s);
 }

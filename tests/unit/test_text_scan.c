@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "tests/unit/unit.h"
 #include "vmm/text_funcs.h"
 #include "vmm/text_scan.h"
 
@@ -389,8 +390,6 @@ int main(void)
 {
 	Suite *s = suite_create("text_scan");
 	TCase *c = tcase_create("text_scan");
-	SRunner *r;
-	int failed;
 
 	tcase_set_timeout(c, 60);
 	tcase_add_test(c, test_function);
@@ -406,9 +405,5 @@ int main(void)
 	tcase_add_test(c, test_elf);
 	tcase_add_test(c, test_hostile_elf);
 	suite_add_tcase(s, c);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed != 0;
+	return unit_run(s);
 }

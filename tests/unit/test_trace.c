@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "tests/unit/trace_gen.h"
+#include "tests/unit/unit.h"
 #include "trace/manifest.h"
 #include "trace/stream_file.h"
 
@@ -415,12 +416,5 @@ int main(void)
 	tcase_add_test(t, writer_refuses_what_are_no_records);
 	tcase_add_test(t, missing_and_odd_files);
 	suite_add_tcase(suite, t);
-
-	SRunner *runner = srunner_create(suite);
-
-	srunner_run_all(runner, CK_ENV);
-	int failed = srunner_ntests_failed(runner);
-
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return unit_run(suite);
 }

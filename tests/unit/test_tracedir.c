@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tests/unit/unit.h"
 #include "trace/manifest.h"
 #include "trace/tracedir.h"
 
@@ -241,12 +242,5 @@ int main(void)
 	tcase_add_test(t, removal);
 	tcase_add_test(t, created_at_once);
 	suite_add_tcase(suite, t);
-
-	SRunner *runner = srunner_create(suite);
-
-	srunner_run_all(runner, CK_ENV);
-	int failed = srunner_ntests_failed(runner);
-
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return unit_run(suite);
 }
