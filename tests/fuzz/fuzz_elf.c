@@ -15,6 +15,7 @@
 #include <time.h>
 
 #include "syscall-emu/loader_int.h"
+#include "tests/fuzz/fuzz.h"
 #include "tests/unit/vm_double.h"
 #include "vmm/cleanup.h"
 
@@ -23,7 +24,6 @@ enum kind { PROGRAM, INTERPRETER, SCRIPT, PARAMS, KINDS };
 #define INPUT_MAX (1u << 16)
 #define FATAL(...) (fprintf(stderr, __VA_ARGS__), abort())
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const uint8_t *input;
 static size_t input_len;
@@ -146,14 +146,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 }
 
 #ifndef LIBFUZZER
-static uint64_t state;
-
 static uint64_t rnd(uint64_t n)
 {
-	state ^= state << 13;
-	state ^= state >> 7;
-	state ^= state << 17;
-	return state % n;
+	return fuzz_next() % n;
 }
 
 static size_t good_input(uint8_t *buf, enum kind kind)
@@ -205,45 +200,20 @@ static size_t mutate(uint8_t *buf, size_t size, enum kind kind)
 	return rnd(8) ? size : 1 + rnd(size);
 }
 
-static unsigned long number(const char *variable, unsigned long otherwise)
-{
-	const char *v = getenv(variable);
-
-	return v && *v ? strtoul(v, NULL, 0) : otherwise;
-}
-
-static int run_file(const char *name)
-{
-	static uint8_t buf[INPUT_MAX];
-	cleanup_close int fd = open(name, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, buf, sizeof(buf));
-
-	if (n < 0) {
-		perror(name);
-		return 1;
-	}
-	return LLVMFuzzerTestOneInput(buf, (size_t)n);
-}
-
 int main(int argc, char **argv)
 {
-	unsigned long seed = number("FUZZ_SEED", 1), seconds = number("SECONDS_TO_FUZZ", 2), runs = 0;
 	static uint8_t buf[INPUT_MAX];
-	time_t end;
-	int rc = 0;
+	unsigned long runs = 0;
 
 	double_no_randomisation(argv);
-	for (int i = 1; i < argc; i++)
-		rc |= run_file(argv[i]);
 	if (argc > 1)
-		return rc;
-	state = seed * 0x9e3779b97f4a7c15 | 1;
-	for (end = time(NULL) + (time_t)seconds; time(NULL) < end; runs++) {
+		return fuzz_files(argc - 1, argv + 1, sizeof(buf));
+	for (; fuzz_goes_on(runs, 1); runs++) {
 		enum kind kind = (enum kind)rnd(KINDS);
 
 		LLVMFuzzerTestOneInput(buf, mutate(buf, good_input(buf, kind), kind));
 	}
-	printf("1..1\nok 1 - fuzz_elf # %lu runs from seed %lu\n", runs, seed);
+	printf("1..1\nok 1 - fuzz_elf # %lu runs from seed %llu\n", runs, (unsigned long long)fuzz_seed());
 	return 0;
 }
 #endif

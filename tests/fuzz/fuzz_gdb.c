@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "gdbstub/stub.h"
+#include "tests/fuzz/fuzz.h"
 #include "tests/unit/stub_target.h"
 
 #define INPUT_MAX 60000 /* less than a pipe holds */
@@ -46,58 +47,41 @@ static const char *const words[] = {
 	"QPassSignals:1;2;ffffffffffffffffff", "qAttached", "qSymbol::",
 };
 
-static uint64_t state;
-
-static uint64_t next(void)
-{
-	state ^= state << 13;
-	state ^= state >> 7;
-	state ^= state << 17;
-	return state;
-}
-
 static size_t put_packet(uint8_t *buf)
 {
 	char body[512];
-	const char *w = words[next() % (sizeof(words) / sizeof(words[0]))];
+	const char *w = words[fuzz_next() % (sizeof(words) / sizeof(words[0]))];
 	size_t n = strlen(w);
 	uint8_t sum = 0;
 
 	memcpy(body, w, n);
-	for (uint64_t k = next() % 4; k > 1; k--)
-		body[next() % n] = (char)next();
-	if (next() % 8 == 0)
-		n = next() % n + 1;
+	for (uint64_t k = fuzz_next() % 4; k > 1; k--)
+		body[fuzz_next() % n] = (char)fuzz_next();
+	if (fuzz_next() % 8 == 0)
+		n = fuzz_next() % n + 1;
 	for (size_t i = 0; i < n; i++)
 		sum = (uint8_t)(sum + (uint8_t)body[i]);
 	buf[0] = '$';
 	memcpy(buf + 1, body, n);
-	snprintf((char *)buf + n + 1, 5, "#%02x%c", sum, next() % 8 ? '+' : (int)(next() & 0x7f));
+	snprintf((char *)buf + n + 1, 5, "#%02x%c", sum, fuzz_next() % 8 ? '+' : (int)(fuzz_next() & 0x7f));
 	return n + 5;
 }
 
 int main(void)
 {
-	const char *seconds = getenv("SECONDS_TO_FUZZ"), *seed = getenv("FUZZ_SEED");
-	time_t end = time(NULL) + (seconds ? atoi(seconds) : 2);
-	unsigned long runs = 0;
 	static uint8_t buf[16384];
+	unsigned long runs = 0;
 
-	state = seed ? strtoull(seed, NULL, 0) | 1 : 1;
 	printf("1..1\n");
 	fflush(stdout);
-	for (; time(NULL) < end || runs < 200; runs++) {
+	for (; fuzz_goes_on(runs, 200); runs++) {
 		size_t len = 0;
-		uint8_t *exact;
 
-		for (uint64_t k = next() % 16; k; k--)
+		for (uint64_t k = fuzz_next() % 16; k; k--)
 			len += put_packet(buf + len);
-		for (uint64_t k = next() % 4; k > 2 && len; k--)
-			buf[next() % len] = (uint8_t)next();
-		exact = malloc(len + 1);
-		memcpy(exact, buf, len);
-		LLVMFuzzerTestOneInput(exact, len);
-		free(exact);
+		for (uint64_t k = fuzz_next() % 4; k > 2 && len; k--)
+			buf[fuzz_next() % len] = (uint8_t)fuzz_next();
+		fuzz_exact(buf, len);
 	}
 	printf("ok 1 - %lu random conversations\n", runs);
 	return 0;

@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "syscall-emu/inject.h"
+#include "tests/fuzz/fuzz.h"
 
 static void require(bool ok, const char *what)
 {
@@ -44,16 +45,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 #ifndef LIBFUZZER
 
-static uint64_t state;
-
-static uint64_t next(void)
-{
-	state ^= state << 13;
-	state ^= state >> 7;
-	state ^= state << 17;
-	return state;
-}
-
 static size_t random_rule(char *buf, size_t room)
 {
 	static const char *const words[] = {
@@ -63,40 +54,30 @@ static size_t random_rule(char *buf, size_t room)
 	};
 	size_t len = 0;
 
-	if (next() % 4)
-		len = (size_t)snprintf(buf, room, "%s:", words[next() % 4]);
-	for (uint64_t n = next() % 12; n; n--) {
-		const char *w = words[next() % (sizeof(words) / sizeof(words[0]))];
+	if (fuzz_next() % 4)
+		len = (size_t)snprintf(buf, room, "%s:", words[fuzz_next() % 4]);
+	for (uint64_t n = fuzz_next() % 12; n; n--) {
+		const char *w = words[fuzz_next() % (sizeof(words) / sizeof(words[0]))];
 
 		if (len + strlen(w) >= room)
 			break;
 		memcpy(buf + len, w, strlen(w));
 		len += strlen(w);
 	}
-	if (len && next() % 4 == 0)
-		buf[next() % len] = (char)(1 + next() % 255);
+	if (len && fuzz_next() % 4 == 0)
+		buf[fuzz_next() % len] = (char)(1 + fuzz_next() % 255);
 	return len;
 }
 
 int main(void)
 {
-	const char *seconds = getenv("SECONDS_TO_FUZZ"), *seed = getenv("FUZZ_SEED");
-	time_t end = time(NULL) + (seconds ? atoi(seconds) : 2);
 	unsigned long runs = 0;
 	char buf[200];
 
-	state = seed ? strtoull(seed, NULL, 0) | 1 : 1;
 	printf("1..1\n");
 	fflush(stdout);
-	for (; time(NULL) < end || runs < 1000; runs++) {
-		size_t len = random_rule(buf, sizeof(buf));
-		uint8_t *exact = malloc(len + 1);
-
-		memcpy(exact, buf, len);
-		exact[len] = 0;
-		LLVMFuzzerTestOneInput(exact, len);
-		free(exact);
-	}
+	for (; fuzz_goes_on(runs, 1000); runs++)
+		fuzz_exact(buf, random_rule(buf, sizeof(buf)));
 	printf("ok 1 - %lu random rules\n", runs);
 	return 0;
 }

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "tests/fuzz/fuzz.h"
 
 #define WORDS_MAX 24
 
@@ -79,16 +80,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 #ifndef LIBFUZZER
 
-static uint64_t state;
-
-static uint64_t next(void)
-{
-	state ^= state << 13;
-	state ^= state >> 7;
-	state ^= state << 17;
-	return state;
-}
-
 static size_t random_line(uint8_t *buf, size_t size)
 {
 	static const char *const words[] = {
@@ -98,42 +89,33 @@ static size_t random_line(uint8_t *buf, size_t size)
 	};
 	size_t len = 0;
 
-	buf[len++] = (uint8_t)next();
-	for (uint64_t n = next() % 8; n; n--) {
-		const char *w = words[next() % (sizeof(words) / sizeof(words[0]))];
+	buf[len++] = (uint8_t)fuzz_next();
+	for (uint64_t n = fuzz_next() % 8; n; n--) {
+		const char *w = words[fuzz_next() % (sizeof(words) / sizeof(words[0]))];
 
 		if (len + strlen(w) + 1 > size)
 			break;
 		memcpy(buf + len, w, strlen(w) + 1);
 		len += strlen(w) + 1;
 	}
-	if (next() % 4 == 0)
-		buf[next() % len] = (uint8_t)next();
+	if (fuzz_next() % 4 == 0)
+		buf[fuzz_next() % len] = (uint8_t)fuzz_next();
 	return len;
 }
 
 int main(void)
 {
-	const char *seconds = getenv("SECONDS_TO_FUZZ"), *seed = getenv("FUZZ_SEED");
-	time_t end = time(NULL) + (seconds ? atoi(seconds) : 2);
 	unsigned long runs = 0;
 	uint8_t buf[256];
 
-	state = seed ? strtoull(seed, NULL, 0) | 1 : 1;
 	tap = fdopen(dup(STDOUT_FILENO), "w");
 	/* What it tells people is not looked at here. */
 	if (!tap || !freopen("/dev/null", "w", stdout) || !freopen("/dev/null", "w", stderr))
 		return 1;
 	fprintf(tap, "1..1\n");
 	fflush(tap);
-	for (; time(NULL) < end || runs < 500; runs++) {
-		size_t len = random_line(buf, sizeof(buf));
-		uint8_t *exact = malloc(len);
-
-		memcpy(exact, buf, len);
-		LLVMFuzzerTestOneInput(exact, len);
-		free(exact);
-	}
+	for (; fuzz_goes_on(runs, 500); runs++)
+		fuzz_exact(buf, random_line(buf, sizeof(buf)));
 	fprintf(tap, "ok 1 - %lu random command lines\n", runs);
 	return fclose(tap) ? 1 : 0;
 }

@@ -15,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "tests/fuzz/fuzz.h"
 #include "trace/manifest.h"
 #include "trace/pack.h"
 #include "trace/pack_file.h"
@@ -126,16 +127,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 #ifndef LIBFUZZER
 
-static uint64_t state;
-
-static uint64_t next(void)
-{
-	state ^= state << 13;
-	state ^= state >> 7;
-	state ^= state << 17;
-	return state;
-}
-
 /* A pack of a few parts of random bytes; its length. */
 static size_t make(uint8_t *buf, size_t room)
 {
@@ -148,11 +139,11 @@ static size_t make(uint8_t *buf, size_t room)
 	if (out < 0 || in < 0 || pack_writer_create(out, &w))
 		die("make");
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		size_t len = next() % sizeof(bytes);
+		size_t len = fuzz_next() % sizeof(bytes);
 
 		for (size_t k = 0; k < len; k++)
-			bytes[k] = next() % 3 ? 'a' : (uint8_t)next();
-		if (pwrite(in, bytes, len, 0) != (ssize_t)len || pack_add(w, names[i], in, 0, len, next() & 1))
+			bytes[k] = fuzz_next() % 3 ? 'a' : (uint8_t)fuzz_next();
+		if (pwrite(in, bytes, len, 0) != (ssize_t)len || pack_add(w, names[i], in, 0, len, fuzz_next() & 1))
 			die("pack_add");
 	}
 	if (pack_writer_finish(w))
@@ -170,45 +161,33 @@ static size_t mutate(uint8_t *b, size_t len)
 	static const uint64_t odd[] = { 0, 1, 63, 64, 0x7fffffff, 0xffffffff, UINT64_MAX, INT64_MAX, 1ull << 40, 255, 4096 };
 	struct pack_head h;
 
-	for (uint64_t n = next() % 4; n; n--) {
+	for (uint64_t n = fuzz_next() % 4; n; n--) {
 		memcpy(&h, b, sizeof(h));
 		/* The index is where the decisions are. */
-		size_t at = next() % 3 && h.index_at < len ? h.index_at + next() % (len - h.index_at) : next() % len;
-		uint64_t v = odd[next() % (sizeof(odd) / sizeof(odd[0]))];
+		size_t at = fuzz_next() % 3 && h.index_at < len ? h.index_at + fuzz_next() % (len - h.index_at) : fuzz_next() % len;
+		uint64_t v = odd[fuzz_next() % (sizeof(odd) / sizeof(odd[0]))];
 
-		if (next() % 2)
-			b[at] = (uint8_t)next();
+		if (fuzz_next() % 2)
+			b[at] = (uint8_t)fuzz_next();
 		else if ((at &= ~7ull) + 8 <= len)
 			memcpy(b + at, &v, 8);
 	}
-	return next() % 8 ? len : next() % len + 1;
+	return fuzz_next() % 8 ? len : fuzz_next() % len + 1;
 }
 
 int main(int argc, char **argv)
 {
-	const char *seconds = getenv("SECONDS_TO_FUZZ"), *seed = getenv("FUZZ_SEED");
-	time_t end = time(NULL) + (seconds ? atoi(seconds) : 2);
 	static uint8_t buf[INPUT_MAX + 1];
 	unsigned long runs = 0;
 
-	state = seed ? strtoull(seed, NULL, 0) | 1 : 1;
-	for (int i = 1; i < argc; i++) {
-		FILE *f = fopen(argv[i], "re");
-		size_t n = f ? fread(buf, 1, sizeof(buf), f) : 0;
-
-		if (!n)
-			die(argv[i]);
-		LLVMFuzzerTestOneInput(buf, n);
-		fclose(f);
-	}
 	if (argc > 1)
-		return 0;
+		return fuzz_files(argc - 1, argv + 1, sizeof(buf));
 	printf("1..1\n");
 	fflush(stdout);
-	for (; time(NULL) < end || runs < 200; runs++) {
+	for (; fuzz_goes_on(runs, 200); runs++) {
 		size_t len = mutate(buf + 1, make(buf + 1, INPUT_MAX));
 
-		buf[0] = next() % 4 != 0;
+		buf[0] = fuzz_next() % 4 != 0;
 		LLVMFuzzerTestOneInput(buf, len + 1);
 	}
 	printf("ok 1 - %lu packs\n", runs);

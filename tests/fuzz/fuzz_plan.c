@@ -15,6 +15,7 @@
 
 #include "syscall-emu/forward.h"
 #include "syscall-emu/mm.h"
+#include "tests/fuzz/fuzz.h"
 
 #define MEM_BASE 0x200000000000ULL
 #define MEM_SIZE 0x8000ULL
@@ -22,7 +23,6 @@
 #define HOLE_SIZE 0x1000ULL
 #define TOP 0x7f0000000000ULL
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int __wrap_mm_range_ok(const struct mm *mm, uint64_t addr, uint64_t len);
 size_t __wrap_copy_checked(void *dst, const void *src, size_t len);
 int64_t __wrap_forward_syscall_checked(uint64_t nr, const uint64_t args[6], const volatile int *pending);
@@ -179,36 +179,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 }
 
 #ifndef LIBFUZZER
-static uint64_t state;
-
-static uint64_t next_random(void)
-{
-	state ^= state << 13;
-	state ^= state >> 7;
-	state ^= state << 17;
-	return state;
-}
-
-static unsigned long number(const char *variable, unsigned long otherwise)
-{
-	const char *v = getenv(variable);
-
-	return v && *v ? strtoul(v, NULL, 0) : otherwise;
-}
-
 int main(void)
 {
-	unsigned long seed = number("FUZZ_SEED", 1), seconds = number("SECONDS_TO_FUZZ", 2), runs = 0;
-	time_t end = time(NULL) + (time_t)seconds;
+	unsigned long runs = 0;
 	uint8_t bytes[512];
 
-	state = seed * 0x9e3779b97f4a7c15 | 1;
-	for (; time(NULL) < end; runs++) {
+	for (; fuzz_goes_on(runs, 1); runs++) {
 		for (size_t b = 0; b < sizeof(bytes); b++)
-			bytes[b] = (uint8_t)(next_random() >> 32);
+			bytes[b] = (uint8_t)(fuzz_next() >> 32);
 		LLVMFuzzerTestOneInput(bytes, sizeof(bytes));
 	}
-	printf("1..1\nok 1 - fuzz_plan # %lu runs from seed %lu\n", runs, seed);
+	printf("1..1\nok 1 - fuzz_plan # %lu runs from seed %llu\n", runs, (unsigned long long)fuzz_seed());
 	return 0;
 }
 #endif

@@ -13,8 +13,8 @@
 
 #include "syscall-emu/seccomp.h"
 #include "syscall-emu/seccomp_bpf.h"
+#include "tests/fuzz/fuzz.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static unsigned long accepted, restored;
 
@@ -75,14 +75,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 }
 
 #ifndef LIBFUZZER
-static uint64_t state;
-
 static uint32_t next(uint32_t n)
 {
-	state ^= state << 13;
-	state ^= state >> 7;
-	state ^= state << 17;
-	return (uint32_t)(state >> 20) % n;
+	return (uint32_t)(fuzz_next() >> 20) % n;
 }
 
 /* Codes that exist, operands that are often near a limit, jumps that are often inside. */
@@ -127,23 +122,12 @@ static size_t random_input(uint8_t *buf)
 
 int main(void)
 {
-	const char *seconds = getenv("SECONDS_TO_FUZZ"), *seed = getenv("FUZZ_SEED");
-	time_t end = time(NULL) + (seconds ? atoi(seconds) : 2);
 	unsigned long runs = 0;
 	uint8_t buf[4096];
 
-	state = (seed ? strtoull(seed, NULL, 0) : 1) * 0x9e3779b97f4a7c15 | 1;
 	printf("1..1\n");
-	for (; time(NULL) < end || runs < 500; runs++) {
-		size_t len = random_input(buf);
-		uint8_t *exact = malloc(len);
-
-		if (!exact)
-			return 1;
-		memcpy(exact, buf, len);
-		LLVMFuzzerTestOneInput(exact, len);
-		free(exact);
-	}
+	for (; fuzz_goes_on(runs, 500); runs++)
+		fuzz_exact(buf, random_input(buf));
 	must(accepted > runs / 1000 && restored, "inputs too bad to test anything");
 	printf("ok 1 - fuzz_seccomp # %lu inputs, %lu programs and %lu states accepted\n", runs, accepted, restored);
 	return 0;

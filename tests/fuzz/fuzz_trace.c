@@ -19,6 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "tests/fuzz/fuzz.h"
 #include "tests/unit/trace_gen.h"
 #include "trace/manifest.h"
 #include "trace/ring_file.h"
@@ -336,47 +337,29 @@ static void mutate(struct gen *g, struct input *in)
 	}
 }
 
-static int run_files(int n, char **paths)
-{
-	for (int i = 0; i < n; i++) {
-		struct input in = slurp(paths[i], 0);
-
-		LLVMFuzzerTestOneInput(in.p + 1, in.len - 1);
-		free(in.p);
-	}
-	return 0;
-}
-
 int main(int argc, char **argv)
 {
-	const char *seconds = getenv("SECONDS_TO_FUZZ"), *seed = getenv("FUZZ_SEED");
 	struct input good[KINDS];
-	time_t end = time(NULL) + (seconds ? atoi(seconds) : 2);
-	struct gen g;
 	unsigned long runs = 0;
+	struct gen g;
 
 	if (argc > 1)
-		return run_files(argc - 1, argv + 1);
+		return fuzz_files(argc - 1, argv + 1, INPUT_MAX);
 	printf("1..1\n");
 	fflush(stdout);
 	make_inputs(good);
-	gen_start(&g, seed ? strtoull(seed, NULL, 0) : 1, false);
+	gen_start(&g, fuzz_seed(), false);
 	for (int i = 0; i < KINDS; i++)
 		LLVMFuzzerTestOneInput(good[i].p, good[i].len);
-	for (; time(NULL) < end || runs < 500; runs++) {
+	for (; fuzz_goes_on(runs, 500); runs++) {
 		const struct input *from = &good[runs % KINDS];
 		struct input in = { malloc(from->len), from->len };
 
 		memcpy(in.p, from->p, from->len);
 		for (uint64_t n = 1 + gen_random(&g) % 5; n && in.len > 1 + RING_HEADER * (in.p[0] == RING) + 64; n--)
 			mutate(&g, &in);
-		/* In a block of its exact size, so that reading behind it is seen. */
-		uint8_t *exact = malloc(in.len);
-
-		memcpy(exact, in.p, in.len);
+		fuzz_exact(in.p, in.len);
 		free(in.p);
-		LLVMFuzzerTestOneInput(exact, in.len);
-		free(exact);
 	}
 	printf("ok 1 - %lu mutated inputs\n", runs);
 	for (int i = 0; i < KINDS; i++)
