@@ -12,6 +12,7 @@
 
 #define PATIENCE_NS 20000000L
 #define PATIENCE_MAX 3
+#define LOOK_AGAIN_NS 50000000L
 
 static long futex(uint32_t *word, int op, uint32_t value, const struct timespec *timeout)
 {
@@ -67,7 +68,8 @@ static void lock(struct group *g)
 		}
 		if (!(word & FUTEX_WAITERS) && !try_take(g, word, word | FUTEX_WAITERS))
 			continue;
-		futex(&g->word, FUTEX_WAIT, word | FUTEX_WAITERS, NULL);
+		/* The wake may have gone to a process that a signal has stopped: so look again after a while. */
+		futex(&g->word, FUTEX_WAIT, word | FUTEX_WAITERS, &(struct timespec){ .tv_nsec = LOOK_AGAIN_NS });
 	}
 }
 

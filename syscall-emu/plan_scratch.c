@@ -1,4 +1,5 @@
 /* Scratch memory for calls that wait. Contract: plan_scratch.h. */
+#include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -19,12 +20,22 @@ static bool file_may_block(int fd)
 	return !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode) && !S_ISBLK(st.st_mode);
 }
 
+static bool stops(const struct plan *p)
+{
+	for (unsigned i = 0; i < p->desc->nargs; i++)
+		if (p->desc->arg[i] == A_SIG)
+			return p->arg[i] == SIGSTOP || p->arg[i] == SIGTSTP || p->arg[i] == SIGTTIN || p->arg[i] == SIGTTOU;
+	return false;
+}
+
 bool plan_may_block(const struct plan *p)
 {
 	const struct sys_desc *d = p->desc;
 
 	if (!d || d->block == BLOCK_NEVER || (d->nb_mask && p->arg[d->nb_arg] & d->nb_mask))
 		return false;
+	if (d->block == BLOCK_STOP)
+		return stops(p);
 	if (d->block == BLOCK_FD && d->arg[0] == A_FD && d->ret != RET_FD)
 		return file_may_block((int)p->arg[0]);
 	return true;

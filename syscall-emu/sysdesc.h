@@ -68,7 +68,10 @@ enum sys_arg {
 	A_CMD                        /* selects the variant */
 };
 enum sys_ret { RET_INT, RET_LEN, RET_FD, RET_ADDR, RET_PID, RET_ZERO, RET_NONE };
-enum sys_block { BLOCK_NEVER, BLOCK_FD, BLOCK_ALWAYS };
+enum sys_block {
+	BLOCK_NEVER, BLOCK_FD, BLOCK_ALWAYS,
+	BLOCK_STOP /* it may stop its own process: the A_SIG argument is a signal that does */
+};
 enum sys_replay {
 	INJECT, /* replay takes result and memory from the trace */
 	REDO,   /* the handler runs again on replay: its effect is on the guest's own state */
