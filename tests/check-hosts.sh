@@ -17,7 +17,7 @@ for p in "$guest_bin"/{fault_,sig_}* "$guest_bin"/{registers,cpuid,cpuid_code,an
 	case $p in *fault_vsyscall | *fault_bus | *sig_storm) continue ;; esac
 	[ -x "$p" ] && programs+=("$p")
 done
-for p in "$top_builddir"/tests/unit/test_{vmm,vm_tables,branches}; do
+for p in "$top_builddir"/tests/unit/test_{vmm,vmm_cpu,vm_tables,branches}; do
 	[ -x "$p" ] && programs+=("$p")
 done
 

@@ -4,7 +4,9 @@ unit_tests += %D%/test_text_scan %D%/test_text_answer
 unit_tests += %D%/test_trace %D%/test_memo
 unit_tests += %D%/test_ring
 unit_tests += %D%/test_manifest %D%/test_files %D%/test_tracedir
-unit_tests += %D%/test_signal
+unit_tests += %D%/test_signal %D%/test_signal_host
+%C%_test_signal_SOURCES = %D%/test_signal.c %D%/signal_double.h
+%C%_test_signal_host_SOURCES = %D%/test_signal_host.c %D%/signal_double.h
 unit_tests += %D%/test_plan %D%/test_table_lint %D%/test_canary
 # Their guest has no VM (guest_double.h).
 guest_double_ldflags = -Wl,--wrap=mm_range_ok,--wrap=copy_checked,--wrap=forward_syscall_checked
@@ -14,11 +16,12 @@ guest_double_ldflags = -Wl,--wrap=mm_range_ok,--wrap=copy_checked,--wrap=forward
 %C%_test_table_lint_LDFLAGS = $(guest_double_ldflags)
 %C%_test_canary_SOURCES = %D%/test_canary.c %D%/guest_double.h
 %C%_test_canary_LDFLAGS = $(guest_double_ldflags)
-unit_tests += %D%/test_vmm %D%/test_vm_tables %D%/test_branches
+unit_tests += %D%/test_vmm %D%/test_vmm_cpu %D%/test_vm_tables %D%/test_branches
 unit_tests += %D%/test_exec_point %D%/test_point_search
-# check-hosts.sh runs these three on machines that have no Check library.
+# check-hosts.sh runs these on machines that have no Check library.
 if !SANITIZERS
 %C%_test_vmm_LDFLAGS = -static
+%C%_test_vmm_cpu_LDFLAGS = -static
 %C%_test_vm_tables_LDFLAGS = -static
 %C%_test_branches_LDFLAGS = -static
 endif
