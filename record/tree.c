@@ -10,7 +10,7 @@
 
 #include "record/tree.h"
 #include "syscall-emu/fd.h"
-#include "syscall-emu/text_patch.h"
+#include "syscall-emu/text_cache.h"
 
 #define WAIT_MS 50
 
@@ -21,7 +21,7 @@ int tree_open(int fd, struct tree **out)
 	if (p == MAP_FAILED)
 		return -errno;
 	*out = p;
-	text_patch_share(&(*out)->memo);
+	text_cache_share(&(*out)->memo);
 	return 0;
 }
 

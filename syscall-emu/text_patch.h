@@ -27,10 +27,6 @@ void text_patch_moved(struct mm *mm, uint64_t start, uint64_t end, int64_t shift
 
 void text_patch_free(struct mm *mm);
 
-/* What a scan found is kept there for other processes of the tree (vmm/memo.h; it must outlive the process). */
-struct memo;
-void text_patch_share(struct memo *m);
-
 /*
  * After #UD: 1 when a cpuid was replaced at rip: it has been carried out now (registers, rip), and a program that single-steps
  * has its trap to come. 0: an undefined instruction, of the program's own or one that the guest's CPU does not have.

@@ -1,0 +1,33 @@
+/* The set of replaced bytes, for the two files that work on it: text_patch.c and text_patch_scan.c. */
+#ifndef SANDREC_TEXT_PATCH_INT_H
+#define SANDREC_TEXT_PATCH_INT_H
+
+#include "syscall-emu/mm_int.h"
+#include "syscall-emu/text_answer.h"
+#include "syscall-emu/text_cache.h"
+#include "syscall-emu/text_patch.h"
+
+#define PATCH_MAX TEXT_ANSWER_MAX
+
+/* Beside the kinds of replaced instructions: */
+enum { PATCH_JUMP = TEXT_KINDS, PATCH_STUB };
+
+struct patch {
+	uint64_t addr;
+	uint64_t stub;        /* of a PATCH_JUMP: where it goes */
+	uint8_t len, kind;
+	uint8_t was[PATCH_MAX], is[PATCH_MAX];
+};
+
+struct text_patches {
+	struct patch *p; /* ascending */
+	size_t n, cap;
+	struct text_cache cache;
+};
+
+/* Index of the first patch at or above addr. */
+size_t patch_at(const struct text_patches *t, uint64_t addr);
+/* Adds a copy, or replaces the one at its place: 0 or -ENOMEM. */
+int patch_put(struct text_patches *t, const struct patch *p);
+
+#endif
