@@ -9,7 +9,7 @@ sandrec_SOURCES += %D%/compare.c %D%/compare.h %D%/diff.c %D%/diff_print.c %D%/d
 sandrec_SOURCES += %D%/timeline.c %D%/timeline.h %D%/timeline_chrome.c %D%/timeline_html.c %D%/timeline_page.S
 EXTRA_DIST += %D%/timeline.html
 %D%/timeline_page.$(OBJEXT): $(srcdir)/%D%/timeline.html
-sandrec_SOURCES += %D%/chaos.c %D%/chaos_job.c %D%/chaos_job.h %D%/stuck.c %D%/stuck.h %D%/pack.c %D%/test.c %D%/test_report.c %D%/test_report.h
+sandrec_SOURCES += %D%/chaos.c %D%/chaos_job.c %D%/chaos_job.h %D%/stuck.c %D%/stuck.h %D%/pack.c %D%/test_exec.c %D%/test_exec.h %D%/test.c %D%/test_report.c %D%/test_report.h
 sandrec_SOURCES += %D%/event_text.c %D%/event_text.h %D%/stat.c %D%/verify.c %D%/integrity.c %D%/integrity.h %D%/needs.c %D%/needs.h
 libsandrec_a_SOURCES += %D%/age.c %D%/age.h %D%/progress_line.c %D%/progress_line.h %D%/tally.c %D%/tally.h %D%/align.c %D%/align.h
 

@@ -165,6 +165,8 @@ static bool label_threads(struct side *s, ptrdiff_t at, int base)
 	for (size_t i = 0; good && at >= 0 && i < s->nthreads; i++)
 		if (s->thread[i].number == s->procs.p[at].number)
 			good = compare_ids_add(&s->ids, s->thread[i].tid, base + s->thread[i].nth);
+	if (good && at >= 0 && s->procs.p[at].number == 1 && s->manifest.known_as)
+		good = compare_ids_add(&s->ids, s->manifest.known_as, base + 1);
 	return good;
 }
 

@@ -13,8 +13,10 @@
 #include "cli/cli.h"
 #include "cli/message.h"
 #include "cli/outcome.h"
+#include "cli/trace.h"
 #include "record/meeting.h"
 #include "record/run.h"
+#include "record/world.h"
 
 #define SLICE_MAX_MS 10000
 
@@ -25,6 +27,7 @@ struct run_options {
 	const char *places;
 	bool no_record, quiet, verbose;
 	int cpu, clock;
+	const char *answers;
 	struct option_list env, inject;
 };
 
@@ -45,6 +48,8 @@ static const struct cli_option options[] = {
 	  "how places in computations are marked" },
 	{ "inject", 0, OPT_LIST, offsetof(struct run_options, inject), "CALL:WHAT[:when=N]",
 	  "give calls another result, a signal or a delay, as strace does" },
+	{ "answers", 0, OPT_STRING, offsetof(struct run_options, answers), "TRACE",
+	  "give calls the results that equal ones have in TRACE; the program gets its arguments, too" },
 	{ "env", 0, OPT_LIST, offsetof(struct run_options, env), "NAME=VALUE",
 	  "set a variable for the program; NAME alone removes it" },
 	{ "cwd", 0, OPT_STRING, offsetof(struct run_options, cwd), "DIR", "run the program in DIR" },
@@ -146,11 +151,33 @@ static bool parse_injections(const struct option_list *l, struct inject *in)
 	return true;
 }
 
+static bool read_answers(const struct run_options *o, int operands, struct world **world)
+{
+	char path[4096] = "", why[256];
+	int dir, rc;
+
+	if (operands > 1 || o->no_record || o->env.n) {
+		message_error("run: --answers goes neither with arguments nor with --env or --no-record");
+		message_hint("arguments and environment are those of the recording");
+		return false;
+	}
+	dir = trace_open(o->answers, path, sizeof(path));
+	if (dir < 0)
+		return false;
+	rc = world_load(dir, world, why, sizeof(why));
+	if (rc == 0)
+		return true;
+	message_error("%s cannot answer: %s", path, why);
+	message_hint("a recording of one process with one thread, which executes no other program, can");
+	return false;
+}
+
 int cmd_run(int argc, char **argv)
 {
 	struct run_options o = { 0 };
 	struct run_result *res = calloc(1, sizeof(*res));
 	static struct inject inject;
+	struct world *world = NULL;
 	char program[4096];
 	static uint64_t marked[TREE_MEETINGS];
 	uint32_t nmarked = 0;
@@ -171,12 +198,15 @@ int cmd_run(int argc, char **argv)
 	}
 	if (!chaos_seed(&o, &seed) || !read_places(o.places, marked, &nmarked, &passed))
 		return STATUS_RUN_FAILED;
+	if (o.answers && !read_answers(&o, argc - first, &world))
+		return STATUS_RUN_FAILED;
 	const struct run_request q = {
 		.trace = o.output,
 		.program = program,
-		.argv = argv + first,
-		.envp = environ,
+		.argv = world ? world_image(world)->argv : argv + first,
+		.envp = world ? world_image(world)->envp : environ,
 		.cwd = o.cwd,
+		.world = world,
 		.version = PACKAGE_VERSION,
 		.cpu = (enum cpu_model)o.cpu,
 		.clock = (enum run_clock)o.clock,

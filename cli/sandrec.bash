@@ -44,7 +44,7 @@ _sandrec_program()
 	for ((i = 2; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
 		--) echo $((i + 1)); return ;;
-		-o | --output | --cpu | --env | --cwd | --inject | --chaos-places | --chaos-switches | -n | --runs | -j | --jobs | --seed | --timeout)
+		-o | --output | --cpu | --env | --cwd | --inject | --answers | --chaos-places | --chaos-switches | -n | --runs | -j | --jobs | --seed | --timeout)
 			((i++))
 			[[ ${COMP_WORDS[i]} == = ]] && ((i++))
 			;;
@@ -95,6 +95,14 @@ _sandrec()
 		;;
 	-p | --pid)
 		COMPREPLY=($(compgen -W "$(_sandrec_pids "$me")" -- "$cur"))
+		return
+		;;
+	--answers)
+		COMPREPLY=($(compgen -W "$(_sandrec_traces "$me")" -- "$cur") $(compgen -d -- "$cur"))
+		return
+		;;
+	--exec)
+		COMPREPLY=($(compgen -c -f -- "$cur"))
 		return
 		;;
 	-l | --listen)

@@ -15,6 +15,7 @@
 #include "cli/cli.h"
 #include "cli/message.h"
 #include "cli/progress_line.h"
+#include "cli/test_exec.h"
 #include "cli/test_report.h"
 #include "syscall-emu/names.h"
 #include "trace/tracedir.h"
@@ -25,13 +26,18 @@
 
 struct options {
 	uint64_t jobs, timeout;
-	const char *junit;
+	const char *junit, *exec;
+	bool update;
 };
 
 static const struct cli_option options[] = {
 	{ "jobs", 'j', OPT_UINT, offsetof(struct options, jobs), "N", "replay N recordings at once; 0: as many as processors" },
 	{ "timeout", 0, OPT_UINT, offsetof(struct options, timeout), "SECONDS", "end a replay that takes longer, as failed" },
 	{ "junit", 0, OPT_STRING, offsetof(struct options, junit), "FILE", "write the results there too, as JUnit's XML" },
+	{ "exec", 0, OPT_STRING, offsetof(struct options, exec), "PROG",
+	  "run PROG in the recorded world, and show where it behaves differently" },
+	{ "update", 0, OPT_FLAG, offsetof(struct options, update), NULL,
+	  "with --exec: what it does differently is expected from now on" },
 	{ 0 }
 };
 
@@ -40,7 +46,9 @@ static const struct cli_command command = {
 	.operands = "DIR|TRACE...",
 	.summary = "replay recordings as regression tests",
 	.text = "Replays each recording, or each one in a directory, without its output. One that does anything else than was\n"
-		"recorded has failed. The results are printed in TAP, and the exit status is 1 if any failed.",
+		"recorded has failed. The results are printed in TAP, and the exit status is 1 if any failed.\n"
+		"With --exec a program runs anew, with the arguments and environment of each recording; calls that the recording\n"
+		"has get the recorded results. The test has failed where `sandrec diff` finds a difference, which is shown.",
 	.options = options,
 	.min = 1,
 	.max = -1,
@@ -61,6 +69,7 @@ struct tests {
 	struct test_case *t;
 	char **path;         /* of each */
 	struct job *job;
+	struct tracedir_scratch scratch;
 	size_t njobs, running;
 	sigset_t waited;     /* signals that are waited for instead of being delivered */
 };
@@ -122,6 +131,23 @@ static bool add_operand(struct tests *ts, const char *word)
 
 /* ---- running them ---- */
 
+/* Where the recording of a changed program's run is, until it is known whether anybody wants it. */
+static void made_path(const struct tests *ts, size_t test, char *path, size_t len)
+{
+	snprintf(path, len, "%.4000s/%zu", ts->scratch.path, test);
+}
+
+static _Noreturn void run_changed(const struct tests *ts, size_t test, int said)
+{
+	char made[4200];
+
+	made_path(ts, test, made, sizeof(made));
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	setpgid(0, 0);
+	sigprocmask(SIG_UNBLOCK, &ts->waited, NULL);
+	test_exec(ts->o->exec, ts->path[test], made, said);
+}
+
 static _Noreturn void run_replay(const struct tests *ts, const char *path, int said)
 {
 	char *const argv[] = { (char *)"sandrec", (char *)"replay", (char *)"--check", (char *)"--", (char *)path, NULL };
@@ -144,6 +170,8 @@ static bool start(struct tests *ts, struct job *j)
 	j->said = memfd_create("said", MFD_CLOEXEC);
 	fflush(NULL);
 	j->pid = j->said < 0 ? -1 : fork();
+	if (j->pid == 0 && ts->o->exec)
+		run_changed(ts, j->test, j->said);
 	if (j->pid == 0)
 		run_replay(ts, ts->path[j->test], j->said);
 	if (j->pid < 0) {
@@ -200,6 +228,41 @@ static void judge(struct test_case *t, const struct job *j, int status, const st
 	t->why = *why ? strdup(why) : NULL;
 }
 
+/* The new recording takes the old one's place. */
+static const char *update(struct tests *ts, size_t test, const char *made)
+{
+	int rc = test_exec_update(ts->path[test], made);
+	char *name;
+
+	if (rc < 0)
+		return rc == -EINVAL ? "a packed recording cannot be updated" : "the recording cannot be replaced";
+	if (asprintf(&name, "%s (updated)", ts->t[test].name) < 0)
+		return NULL;
+	free(ts->t[test].name);
+	ts->t[test].name = name;
+	return NULL;
+}
+
+static void judge_changed(struct tests *ts, const struct job *j, int status)
+{
+	struct test_case *t = &ts->t[j->test];
+	char made[4200], ignored[256];
+	const char *why = NULL;
+
+	made_path(ts, j->test, made, sizeof(made));
+	t->seconds = now() - j->start;
+	t->said = take_said(j->said);
+	if (j->late)
+		why = "it took too long";
+	else if (!WIFEXITED(status) || WEXITSTATUS(status) > TEST_EXEC_DIFFERENT)
+		why = "the program cannot be run in this recording's world";
+	else if (WEXITSTATUS(status) == TEST_EXEC_DIFFERENT)
+		why = ts->o->update ? update(ts, j->test, made) : "the program behaves differently";
+	tracedir_remove(made, ignored, sizeof(ignored));
+	t->verdict = why ? TEST_FAILED : TEST_PASSED;
+	t->why = why ? strdup(why) : NULL;
+}
+
 static void ended(struct tests *ts, pid_t pid, int status)
 {
 	for (size_t i = 0; i < ts->njobs; i++) {
@@ -208,7 +271,10 @@ static void ended(struct tests *ts, pid_t pid, int status)
 		if (j->pid != pid)
 			continue;
 		kill(-pid, SIGKILL); /* what it may have left behind */
-		judge(&ts->t[j->test], j, status, ts->o);
+		if (ts->o->exec)
+			judge_changed(ts, j, status);
+		else
+			judge(&ts->t[j->test], j, status, ts->o);
 		close(j->said);
 		j->pid = 0;
 		ts->running--;
@@ -233,6 +299,8 @@ static _Noreturn void interrupted(struct tests *ts, int sig)
 	for (size_t i = 0; i < ts->njobs; i++)
 		if (ts->job[i].pid)
 			kill(-ts->job[i].pid, SIGKILL);
+	if (ts->scratch.path[0])
+		tracedir_scratch_end(&ts->scratch);
 	progress_line_wipe();
 	signal(sig, SIG_DFL);
 	sigprocmask(SIG_UNBLOCK, &ts->waited, NULL);
@@ -334,6 +402,19 @@ static void free_tests(struct tests *ts)
 	free(ts->job);
 }
 
+/* Beside the first recording, so that one made there can take its place. */
+static bool make_scratch(struct tests *ts)
+{
+	int rc = tracedir_scratch_make(&ts->scratch, ts->path[0]);
+
+	if (rc == 0)
+		return true;
+	ts->scratch.path[0] = '\0';
+	message_error("cannot make a directory beside %s: %s", ts->path[0], strerror(-rc));
+	message_hint("check the permissions of the directory that holds the recordings");
+	return false;
+}
+
 int cmd_test(int argc, char **argv)
 {
 	struct options o = { .jobs = 1 };
@@ -343,9 +424,17 @@ int cmd_test(int argc, char **argv)
 
 	if (!options_parse(&command, argc, argv, &o, &first, &status))
 		return status;
+	if (o.update && !o.exec) {
+		message_error("test: --update goes with --exec only");
+		message_hint("`sandrec test --exec PROG --update` accepts what PROG does now");
+		return STATUS_USAGE;
+	}
 	for (int i = first; good && i < argc; i++)
 		good = add_operand(&ts, argv[i]);
+	good = good && (!o.exec || make_scratch(&ts));
 	status = good ? run_tests(&ts) : STATUS_FAILED;
+	if (ts.scratch.path[0])
+		tracedir_scratch_end(&ts.scratch);
 	free_tests(&ts);
 	return status;
 }

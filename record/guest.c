@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "record/guest.h"
+#include "record/world.h"
 #include "syscall-emu/procfs.h"
 #include "syscall-emu/signal_host.h"
 
@@ -36,7 +37,9 @@ static int fill_params(const struct run_request *q, const struct cpu_table *cpu,
 	if (getrandom(x->random, sizeof(x->random), 0) != sizeof(x->random))
 		return -EIO;
 	getrlimit(RLIMIT_STACK, &stack);
-	x->path = strdup(q->program);
+	if (q->world)
+		memcpy(x->random, world_image(q->world)->random, sizeof(x->random));
+	x->path = strdup(q->world ? world_image(q->world)->path : q->program);
 	x->argv = copy_strings(q->argv);
 	x->envp = copy_strings(q->envp);
 	x->uid = getuid();

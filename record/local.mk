@@ -16,4 +16,4 @@ libsandrec_a_SOURCES += \
 	%D%/run.h %D%/supervisor.c \
 	%D%/sched.c %D%/sched.h %D%/thread.c %D%/thread.h \
 	%D%/tree.c %D%/tree.h \
-	%D%/walk.c %D%/walk.h
+	%D%/walk.c %D%/walk.h %D%/world.c %D%/world.h %D%/world_int.h %D%/world_load.c

@@ -10,6 +10,7 @@
 #include "record/recorder_int.h"
 #include "record/sched.h"
 #include "record/thread.h"
+#include "record/world.h"
 #include "syscall-emu/signal_host.h"
 #include "vmm/branches.h"
 
@@ -26,6 +27,7 @@ static int recorder_syscall(struct session *s, struct task *t, const struct sys_
 {
 	struct recorder *r = recorder_of(s);
 	struct guest_regs entry = *t->regs;
+	struct world_answer answer;
 	uint64_t arrivals;
 	int64_t rc;
 
@@ -33,8 +35,15 @@ static int recorder_syscall(struct session *s, struct task *t, const struct sys_
 	rc = syscall_prepare(t, desc);
 
 	inputs_take(&recorded_of(t)->in, &t->plan);
+	if (rc == 0 && r->link.world && world_call(r->link.world, t, desc, &recorded_of(t)->in, &answer)) {
+		*ret = answer.result;
+		recorder_log_answer(r, t, &entry, &answer);
+		return 0;
+	}
 	arrivals = sched_arrivals(t);
 	*ret = rc < 0 ? rc : syscall_perform(t, desc);
+	if (r->link.world && rc == 0)
+		world_made(r->link.world, t, *ret);
 	sched_await(t, arrivals, &entry, *ret);
 	if (t->newborn) /* the child of a fork: its stream began with REC_FORK */
 		t->newborn = false;
@@ -46,7 +55,8 @@ static int recorder_syscall(struct session *s, struct task *t, const struct sys_
 static int recorder_tsc(struct session *s, struct task *t, bool rdtscp, uint64_t *tsc, uint32_t *aux)
 {
 	struct event ev = { .type = REC_TSC, .tid = t->tid, .regs = *t->regs };
-	int rc = live_tsc(s, t, rdtscp, tsc, aux);
+	struct world *w = recorder_of(s)->link.world;
+	int rc = w && world_tsc(w, tsc, rdtscp ? aux : NULL) ? 0 : live_tsc(s, t, rdtscp, tsc, aux);
 
 	if (rc < 0)
 		return rc;

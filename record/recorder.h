@@ -23,6 +23,7 @@ struct recorder_links {
 	int shared;            /* the tree's memfd, hidden */
 	struct tree *tree;
 	int program_fd;        /* the program being loaded, opened before exec; -1 */
+	struct world *world;   /* where calls are answered from (world.h), or NULL */
 };
 
 /* Makes links->ring from links->ring_fd. */

@@ -31,6 +31,7 @@ static int change_ring(struct birth *b, struct recorder_links *link)
 	link->number = b->number;
 	link->ring = NULL;
 	link->ring_fd = -1;
+	link->world = NULL; /* it is about one process */
 	if (b->number <= 0)
 		return 0;
 	link->ring_fd = b->ring_fd;

@@ -10,6 +10,7 @@
 #include "record/control.h"
 #include "record/live.h"
 #include "record/recorder_int.h"
+#include "record/world.h"
 
 /* A file that nobody in the tree is likely to write is only read: the C library's caches, for one. */
 static bool shared_with_others(int fd, int prot, int flags, int kind)
@@ -70,9 +71,12 @@ int recorder_map_file(struct session *s, struct task *t, struct plan *p, int fd,
 int recorder_image_file(struct session *s, struct exec_params *x, unsigned index, const char *path)
 {
 	struct recorder *r = recorder_of(s);
-	int given = r->link.program_fd, fd, rc;
+	int given = r->link.program_fd, fd = WORLD_NONE, rc;
 
-	fd = index || given < 0 ? live_image_file(path) : live_image_fd(fcntl(given, F_DUPFD_CLOEXEC, 3));
+	if (r->link.world)
+		fd = world_image_file(r->link.world, x, index, path);
+	if (fd == WORLD_NONE)
+		fd = index || given < 0 ? live_image_file(path) : live_image_fd(fcntl(given, F_DUPFD_CLOEXEC, 3));
 	if (fd < 0)
 		return fd;
 	rc = keep_file(r, fd, &x->file[index].ref);

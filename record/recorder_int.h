@@ -49,6 +49,10 @@ void recorder_log_inputs(struct recorder *r, const struct inputs *in);
 /* t->plan has been carried out, with this result; entry: the registers at the call. */
 void recorder_log_syscall(struct recorder *r, struct task *t, const struct guest_regs *entry, int64_t ret);
 
+/* t->plan was not carried out: a recording had the answer. */
+struct world_answer;
+void recorder_log_answer(struct recorder *r, struct task *t, const struct guest_regs *entry, const struct world_answer *a);
+
 /* What a call has written before it waits: how many pieces, and their bytes. When it is over its row says all. */
 unsigned recorder_early(const struct plan *p, bool over);
 void recorder_log_early(struct recorder *r, const struct plan *p, bool over);

@@ -1,6 +1,7 @@
 /* What the recording session writes to its ring. Contract: recorder_int.h. */
 #include "record/inputs.h"
 #include "record/recorder_int.h"
+#include "record/world.h"
 
 /* Recording may end before the program does (disk full): that is remembered here, and the program never notices. */
 static void logged(struct recorder *r, int rc)
@@ -98,4 +99,26 @@ void recorder_log_syscall(struct recorder *r, struct task *t, const struct guest
 	recorder_log_early(r, p, happened);
 	if (happened)
 		plan_written(p, log_piece, r);
+}
+
+void recorder_log_answer(struct recorder *r, struct task *t, const struct guest_regs *entry, const struct world_answer *a)
+{
+	struct inputs *in = &recorded_of(t)->in;
+	struct event ev = { .type = REC_SYSCALL, .tid = t->tid, .regs = *entry, .result = a->result, .ndata = in->n };
+	uint32_t number;
+
+	for (size_t i = 0; i < a->n; i++)
+		ev.ndata += (uint32_t)ring_data_count(a->piece[i].len);
+	if (a->output) {
+		number = tree_number(r->link.tree);
+		ev.flags = a->output;
+		ev.annex = &number;
+		ev.annex_len = sizeof(number);
+		ev.ndata += (uint32_t)ring_data_count(a->ncarried);
+	}
+	recorder_log(r, &ev);
+	recorder_log_inputs(r, in);
+	for (size_t i = 0; i < a->n; i++)
+		recorder_log_bytes(r, a->piece[i].addr, a->piece[i].bytes, a->piece[i].len, DATA_MEMORY);
+	recorder_log_bytes(r, 0, a->carried, a->ncarried, a->output == REC_F_STDERR ? DATA_STDERR : DATA_STDOUT);
 }

@@ -28,6 +28,7 @@ struct run_request {
 	const uint64_t *marked;   /* instructions that are places, or NULL: any that is one (record/meeting.h) */
 	uint32_t nmarked;
 	const struct inject *inject; /* or NULL */
+	struct world *world;      /* where calls are answered from (world.h), or NULL */
 };
 
 struct run_result {

@@ -19,6 +19,7 @@
 #include "record/handover.h"
 #include "record/plain.h"
 #include "record/recorder.h"
+#include "record/world.h"
 #include "syscall-emu/fd.h"
 #include "trace/manifest.h"
 #include "trace/tracedir.h"
@@ -86,6 +87,8 @@ static _Noreturn void guest_process(const struct run_request *q, const struct kv
 		rc = recorder_create(link, &rec);
 	if (rc < 0)
 		snprintf(res.why, sizeof(res.why), "cannot open the new trace: %s", strerror(-rc));
+	else if (q->world && (rc = world_begin(q->world, q->program, fd_hide)) < 0)
+		snprintf(res.why, sizeof(res.why), "cannot use the recording that is to answer: %s", strerror(-rc));
 	else if (q->cwd && chdir(q->cwd) < 0)
 		snprintf(res.why, sizeof(res.why), "cannot change to %s: %s", q->cwd, strerror(-(rc = -errno)));
 	else
@@ -123,6 +126,7 @@ static void fill_manifest(struct supervisor *s, pid_t pid)
 	m->clock = strdup(s->pmu ? "pmu" : "landmark");
 	m->chaos = s->q->chaos;
 	m->seed = s->q->seed;
+	m->known_as = s->q->world ? world_pid(s->q->world) : 0;
 	m->argv = s->q->argv;
 	m->envp = s->q->envp;
 	clock_gettime(CLOCK_REALTIME, &m->start);
@@ -241,7 +245,7 @@ static int start(struct supervisor *s, const struct kvm_host *kvm)
 	if (pid == 0) {
 		struct recorder_links link = {
 			.number = 1, .ring_fd = s->ring, .dir = s->dir, .control = s->control, .shared = s->shared,
-			.tree = s->tree, .program_fd = -1,
+			.tree = s->tree, .program_fd = -1, .world = s->q->world,
 		};
 
 		close(go[1]);

@@ -2,6 +2,7 @@ include %D%/unit/local.mk
 include %D%/guest/local.mk
 include %D%/bpf/local.mk
 include %D%/chaos/local.mk
+include %D%/exec/local.mk
 
 if HAVE_CHECK
 check_PROGRAMS += $(unit_tests)
@@ -16,6 +17,7 @@ shell_tests += %D%/errors.sh
 shell_tests += %D%/kill.sh
 shell_tests += %D%/trees.sh
 shell_tests += %D%/async.sh
+shell_tests += %D%/test_exec.sh
 shell_tests += %D%/chaos.sh
 shell_tests += %D%/chaos_find.sh
 shell_tests += %D%/patch.sh

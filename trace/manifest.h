@@ -33,6 +33,7 @@ struct manifest {
 	struct timespec start, end; /* CLOCK_REALTIME; end 0 while running */
 	bool complete;    /* the recording ended in order */
 	char *cut;        /* why it ended early ("disk full"), or NULL */
+	pid_t known_as;   /* run --answers: the number that the first process had in the recording that answered; 0: its own */
 	bool chaos;       /* scheduled at random, from seed */
 	uint64_t seed;
 	uint64_t places, switches; /* with chaos: where it could have forced switches, at most in one process, and how many it has */

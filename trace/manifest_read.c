@@ -226,6 +226,7 @@ static void get_all(struct parse *ps, const json_t *o, struct manifest *m)
 	m->places = get_count(o, "places");
 	m->switches = get_count(o, "switches");
 	get_addresses(o, m);
+	m->known_as = (pid_t)json_integer_value(json_object_get(o, "known_as"));
 	get_cpu(ps, o, &m->cpu);
 	get_procs(ps, o, m);
 }

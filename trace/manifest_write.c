@@ -85,13 +85,14 @@ static json_t *addresses(const uint64_t *v, size_t n)
 
 static json_t *manifest_object(const struct manifest *m)
 {
-	return json_pack("{si so so so so so so so so so sb so so so so sI sI so}", "format", m->format, "sandrec",
+	return json_pack("{si so so so so so so so so so sb so so so so sI sI so si}", "format", m->format, "sandrec",
 			 text(m->sandrec ? m->sandrec : ""), "host", text(m->host), "kernel", text(m->kernel), "cwd",
 			 text(m->cwd), "clock", text(m->clock ? m->clock : "none"), "argv", texts(m->argv), "envp",
 			 texts(m->envp), "start", time_pair(&m->start), "end", time_pair(&m->end), "complete", (int)m->complete, "cut",
 			 text(m->cut), "cpu", cpu_object(&m->cpu), "procs", procs_array(m), "chaos",
 			 m->chaos ? json_integer((json_int_t)m->seed) : json_null(), "places", (json_int_t)m->places, "switches",
-			 (json_int_t)m->switches, "met", addresses(m->met, m->nmet));
+			 (json_int_t)m->switches, "met", addresses(m->met, m->nmet),
+			 "known_as", (int)m->known_as);
 }
 
 static int write_text(int fd, const char *s)

@@ -214,7 +214,7 @@ int tracedir_scratch_make(struct tracedir_scratch *s, const char *want)
 	if (slash)
 		*slash = '\0'; /* beside it */
 	if (!ret)
-		ret = print_path(s->path, sizeof(s->path), dir, "/.chaos-XXXXXX");
+		ret = print_path(s->path, sizeof(s->path), dir, "/.scratch-XXXXXX");
 	if (ret)
 		return ret;
 	read_link(s->latest, sizeof(s->latest));
