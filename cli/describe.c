@@ -197,7 +197,7 @@ void describe_trace(const char *path, struct description *d)
 	if (rc < 0) {
 		if (!d->why[0])
 			snprintf(d->why, sizeof(d->why), "%s", strerror(-rc));
-		strcpy(d->outcome, rc == -EPROTO ? "newer format" : "damaged");
+		strcpy(d->outcome, rc == -EPROTO ? "other format" : "damaged");
 		return;
 	}
 	d->readable = true;

@@ -33,7 +33,7 @@ bool trace_manifest(int dir, const char *path, struct manifest *m)
 		return true;
 	message_error("%s: %s", path, why[0] ? why : strerror(-rc));
 	if (rc == -EPROTO)
-		message_hint("it was made by a newer sandrec: use that one");
+		message_hint("use the sandrec that made it, or record the program again");
 	else
 		message_hint("`sandrec dump` may still be able to read its events");
 	return false;

@@ -44,7 +44,7 @@ static bool report_end(const char *path, const char *name, int rc, const struct 
 		return true;
 	}
 	message_error("%s: process %s: %s", path, name, what ? what : strerror(-rc));
-	message_hint(rc == -EPROTO ? "it was made by a newer sandrec: use that one" :
+	message_hint(rc == -EPROTO ? "use the sandrec that made it, or record the program again" :
 				     "the trace is damaged from there on; record the program again");
 	return false;
 }

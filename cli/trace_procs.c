@@ -66,7 +66,7 @@ static bool take_streams(int dir, const char *path, struct trace_procs *ps)
 
 	if (rc < 0) {
 		message_error("%s: %s", path, why);
-		message_hint(rc == -EPROTO ? "use a newer sandrec" : "take another copy of it");
+		message_hint(rc == -EPROTO ? "use the sandrec that made it" : "take another copy of it");
 		return false;
 	}
 	rc = trace_parts_each(dir, take_stream, &s);

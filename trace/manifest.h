@@ -13,7 +13,8 @@
 #include "vmm/cpuid.h"
 
 /* Raised whenever an older sandrec could misread a new trace; additions an old reader may ignore do not raise it. */
-#define TRACE_FORMAT 1
+#define TRACE_FORMAT 2
+#define TRACE_FORMAT_OLDEST 2 /* the oldest that is still read */
 #define MANIFEST_NAME "manifest"
 
 struct manifest_proc {
@@ -48,7 +49,7 @@ struct manifest {
  * Strings may hold any bytes: what is not UTF-8 is stored as \xHH and a backslash as two (doc/trace-format.md).
  */
 int manifest_write(int dirfd, const struct manifest *m);
-/* -ENOENT, -EBADMSG (damaged), -EPROTO (newer format); why gets one line. */
+/* -ENOENT, -EBADMSG (damaged), -EPROTO (another format); why gets one line. */
 int manifest_read(int dirfd, struct manifest *m, char *why, size_t len);
 int manifest_parse(const char *text, size_t text_len, struct manifest *m, char *why, size_t len);
 void manifest_free(struct manifest *m); /* also after a failed read; m is zeroed */

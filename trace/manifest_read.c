@@ -205,9 +205,11 @@ static void get_procs(struct parse *ps, const json_t *root, struct manifest *m)
 static void get_all(struct parse *ps, const json_t *o, struct manifest *m)
 {
 	m->format = (int)get_int(ps, o, "format", 1, INT_MAX);
-	/* A newer format may mean anything by the other keys. */
+	/* Another format may mean anything by the other keys. */
 	if (!ps->error && m->format > TRACE_FORMAT)
 		fail(ps, -EPROTO, "trace has format %d, newer than this sandrec reads (%d)", m->format, TRACE_FORMAT);
+	if (!ps->error && m->format < TRACE_FORMAT_OLDEST)
+		fail(ps, -EPROTO, "trace has format %d, older than this sandrec reads (%d)", m->format, TRACE_FORMAT_OLDEST);
 	if (ps->error)
 		return;
 	m->sandrec = get_string(ps, o, "sandrec", false);

@@ -32,7 +32,7 @@ struct stream_reader;
  * all: then no reader is made, except for -EBADMSG and -EPROTO, where *out is a reader whose stream_next() says the
  * same and whose error line can be shown; it must be closed. Errors while reading are in the reader: 1 = event, 0 =
  * clean end of the stream, -EBADMSG = damaged, -ENODATA = torn tail (recording was cut there; everything before it
- * was good), -EPROTO = newer format. stream_reader_error() is one line for people with the event number.
+ * was good), -EPROTO = another format. stream_reader_error() is one line for people with the event number.
  */
 int stream_reader_open(int dirfd, const char *name, const char *ring_name, struct stream_reader **out);
 /* The same on open descriptors; ring_fd may be -1. Both stay the caller's, fd must live as long as the reader. */

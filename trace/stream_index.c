@@ -49,7 +49,7 @@ static int load_head(struct stream_index *ix, int fd)
 	if (h.sum != stream_head_sum(&h))
 		return not_a_stream(ix, "wrong checksum of the file header");
 	ix->format = h.format;
-	if (h.format > TRACE_FORMAT)
+	if (h.format > TRACE_FORMAT || (h.format && h.format < TRACE_FORMAT_OLDEST))
 		return -EPROTO;
 	if (!h.format || h.header != sizeof(h))
 		return not_a_stream(ix, "bad file header");

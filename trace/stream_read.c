@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "trace/manifest.h"
 #include "trace/parts.h"
 #include "trace/stream_index.h"
 
@@ -68,7 +69,8 @@ static int open_reader(int fd, uint64_t at, uint64_t limit, int ring_fd, struct 
 	}
 	*out = r;
 	if (ret == -EPROTO)
-		return fail(r, ret, "trace has format %" PRIu32 ", newer than this sandrec reads", r->ix.format);
+		return fail(r, ret, "trace has format %" PRIu32 ", %s than this sandrec reads", r->ix.format,
+			    r->ix.format > TRACE_FORMAT ? "newer" : "older");
 	if (ret)
 		return fail(r, ret, "trace damaged at event 0: %s", r->ix.what);
 	return 0;

@@ -151,11 +151,12 @@ static int parse_with(const char *from, const char *to)
 START_TEST(damage)
 {
 	static const struct { const char *from, *to, *says; int want; } t[] = {
-		{ "\"format\": 1", "\"format\": 2", "newer", -EPROTO },
-		{ "\"format\": 1", "\"format\": 0", "format", -EBADMSG },
-		{ "\"format\": 1", "\"format\": \"1\"", "format", -EBADMSG },
-		{ "\"format\": 1", "\"format\": 1, \"format\": 1", "no JSON", -EBADMSG },
-		{ "\"format\": 1", "\"unknown\": [{}], \"format\": 1", "", 0 },
+		{ "\"format\": 2", "\"format\": 3", "newer", -EPROTO },
+		{ "\"format\": 2", "\"format\": 1", "older", -EPROTO },
+		{ "\"format\": 2", "\"format\": 0", "format", -EBADMSG },
+		{ "\"format\": 2", "\"format\": \"1\"", "format", -EBADMSG },
+		{ "\"format\": 2", "\"format\": 2, \"format\": 2", "no JSON", -EBADMSG },
+		{ "\"format\": 2", "\"unknown\": [{}], \"format\": 2", "", 0 },
 		{ "\"complete\": true", "\"complete\": 1", "complete", -EBADMSG },
 		{ "\"complete\": true", "\"other\": 1", "complete", -EBADMSG },
 		{ "\"prog\"", "17", "argv", -EBADMSG },

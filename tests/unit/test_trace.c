@@ -340,6 +340,12 @@ START_TEST(newer_format)
 	read_events(15, false, NULL, true, &end, line);
 	ck_assert_int_eq(end, -EPROTO);
 	ck_assert_ptr_nonnull(strstr(line, "newer"));
+	h->format = TRACE_FORMAT_OLDEST - 1;
+	h->sum = stream_head_sum(h);
+	store(p, len);
+	read_events(15, false, NULL, true, &end, line);
+	ck_assert_int_eq(end, -EPROTO);
+	ck_assert_ptr_nonnull(strstr(line, "older"));
 	free(p);
 }
 END_TEST
