@@ -379,6 +379,8 @@ void decode_result(FILE *out, const struct call *c)
 	} else {
 		fprintf(out, "%" PRId64, c->result);
 	}
-	if (c->ev->flags & REC_F_INJECTED)
+	if (c->ev->flags & REC_F_REFUSED)
+		fputs(" (refused by the sandbox)", out);
+	else if (c->ev->flags & REC_F_INJECTED)
 		fputs(" (INJECTED)", out);
 }

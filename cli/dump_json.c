@@ -160,7 +160,9 @@ static void add_call(json_t *o, const struct event *ev, const struct memory *mem
 	if (len)
 		json_object_set_new(o, "log", plain(log, len));
 	free(log);
-	if (ev->flags & REC_F_INJECTED)
+	if (ev->flags & REC_F_REFUSED)
+		json_object_set_new(o, "refused", json_true());
+	else if (ev->flags & REC_F_INJECTED)
 		json_object_set_new(o, "injected", json_true());
 	add_output(o, ev);
 }

@@ -14,6 +14,7 @@
 #include "cli/message.h"
 #include "cli/outcome.h"
 #include "cli/trace.h"
+#include "record/confine.h"
 #include "record/meeting.h"
 #include "record/run.h"
 #include "record/world.h"
@@ -28,6 +29,9 @@ struct run_options {
 	bool no_record, quiet, verbose;
 	int cpu, clock;
 	const char *answers;
+	int sandbox;
+	bool allow_net;
+	struct option_list rw, allow;
 	struct option_list env, inject;
 };
 
@@ -48,6 +52,11 @@ static const struct cli_option options[] = {
 	  "how places in computations are marked" },
 	{ "inject", 0, OPT_LIST, offsetof(struct run_options, inject), "CALL:WHAT[:when=N]",
 	  "give calls another result, a signal or a delay, as strace does" },
+	{ "sandbox", 0, OPT_CHOICE, offsetof(struct run_options, sandbox), "off|strict",
+	  "strict: no network, no writing to files, nothing outside of the program's own processes" },
+	{ "rw", 0, OPT_LIST, offsetof(struct run_options, rw), "PATH", "with --sandbox=strict: it may write to PATH and below" },
+	{ "allow-net", 0, OPT_FLAG, offsetof(struct run_options, allow_net), NULL, "with --sandbox=strict: it may open sockets" },
+	{ "allow", 0, OPT_LIST, offsetof(struct run_options, allow), "CALL", "with --sandbox=strict: it may make this call" },
 	{ "answers", 0, OPT_STRING, offsetof(struct run_options, answers), "TRACE",
 	  "give calls the results that equal ones have in TRACE; the program gets its arguments, too" },
 	{ "env", 0, OPT_LIST, offsetof(struct run_options, env), "NAME=VALUE",
@@ -151,6 +160,44 @@ static bool parse_injections(const struct option_list *l, struct inject *in)
 	return true;
 }
 
+static bool wrong_allowance(const char *option, const char *value, int rc)
+{
+	message_error("run: %s=%s: %s", option, value, rc == -ENOSPC ? "too many, or too long" : strerror(-rc));
+	message_hint("%s", *option == '-' && option[2] == 'r' ? "name a directory or file that exists" :
+							       "`sandrec syscalls` lists the calls");
+	return false;
+}
+
+static bool make_sandbox(const struct run_options *o, struct sandbox *s)
+{
+	char why[200];
+
+	s->strict = o->sandbox == 1;
+	s->net = o->allow_net;
+	if (!s->strict && (o->rw.n || o->allow.n || o->allow_net)) {
+		message_error("run: --rw, --allow and --allow-net go with --sandbox=strict only");
+		message_hint("without it everything is allowed");
+		return false;
+	}
+	for (size_t i = 0; i < o->rw.n; i++) {
+		int rc = sandbox_allow_path(s, o->rw.v[i]);
+
+		if (rc < 0)
+			return wrong_allowance("--rw", o->rw.v[i], rc);
+	}
+	for (size_t i = 0; i < o->allow.n; i++) {
+		int rc = sandbox_allow_call(s, o->allow.v[i]);
+
+		if (rc < 0)
+			return wrong_allowance("--allow", o->allow.v[i], rc);
+	}
+	if (!s->strict || confine_check(s, why, sizeof(why)) == 0)
+		return true;
+	message_error("%s", why);
+	message_hint("see doc/security.md for what the sandbox takes");
+	return false;
+}
+
 static bool read_answers(const struct run_options *o, int operands, struct world **world)
 {
 	char path[4096] = "", why[256];
@@ -177,6 +224,7 @@ int cmd_run(int argc, char **argv)
 	struct run_options o = { 0 };
 	struct run_result *res = calloc(1, sizeof(*res));
 	static struct inject inject;
+	static struct sandbox sandbox;
 	struct world *world = NULL;
 	char program[4096];
 	static uint64_t marked[TREE_MEETINGS];
@@ -196,6 +244,8 @@ int cmd_run(int argc, char **argv)
 		message_hint(rc == -ENOENT ? "check the name and $PATH" : "check the file's permissions");
 		return exec_status(-rc);
 	}
+	if (!make_sandbox(&o, &sandbox))
+		return STATUS_RUN_FAILED;
 	if (!chaos_seed(&o, &seed) || !read_places(o.places, marked, &nmarked, &passed))
 		return STATUS_RUN_FAILED;
 	if (o.answers && !read_answers(&o, argc - first, &world))
@@ -207,6 +257,7 @@ int cmd_run(int argc, char **argv)
 		.envp = world ? world_image(world)->envp : environ,
 		.cwd = o.cwd,
 		.world = world,
+		.sandbox = &sandbox,
 		.version = PACKAGE_VERSION,
 		.cpu = (enum cpu_model)o.cpu,
 		.clock = (enum run_clock)o.clock,

@@ -44,7 +44,7 @@ _sandrec_program()
 	for ((i = 2; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
 		--) echo $((i + 1)); return ;;
-		-o | --output | --cpu | --env | --cwd | --inject | --answers | --chaos-places | --chaos-switches | -n | --runs | -j | --jobs | --seed | --timeout)
+		-o | --output | --cpu | --env | --cwd | --inject | --answers | --sandbox | --rw | --allow | --chaos-places | --chaos-switches | -n | --runs | -j | --jobs | --seed | --timeout)
 			((i++))
 			[[ ${COMP_WORDS[i]} == = ]] && ((i++))
 			;;
@@ -89,12 +89,20 @@ _sandrec()
 		COMPREPLY=($(compgen -W "$("$me" syscalls 2>/dev/null | awk '$1 ~ /^[0-9]/ { print $2 }')" -- "$cur"))
 		return
 		;;
-	--cpu | --sort)
+	--cpu | --sort | --sandbox)
 		COMPREPLY=($(compgen -W "$(_sandrec_choices "$me" "$command" "$prev")" -- "$cur"))
 		return
 		;;
 	-p | --pid)
 		COMPREPLY=($(compgen -W "$(_sandrec_pids "$me")" -- "$cur"))
+		return
+		;;
+	--rw)
+		COMPREPLY=($(compgen -f -- "$cur"))
+		return
+		;;
+	--allow)
+		COMPREPLY=($(compgen -W "$("$me" syscalls 2>/dev/null | awk '$1 ~ /^[0-9]/ { print $2 }')" -- "$cur"))
 		return
 		;;
 	--answers)

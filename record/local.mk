@@ -1,6 +1,7 @@
 libsandrec_a_SOURCES += \
 	%D%/chaos.c %D%/chaos.h \
 	%D%/collector.c %D%/collector.h \
+	%D%/confine.c %D%/confine.h \
 	%D%/control.c %D%/control.h \
 	%D%/follower.c %D%/follower.h \
 	%D%/forward_signals.c %D%/forward_signals.h \

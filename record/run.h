@@ -9,6 +9,7 @@
 #include <stddef.h>
 
 #include "syscall-emu/inject.h"
+#include "syscall-emu/sandbox.h"
 #include "vmm/cpuid.h"
 
 enum run_clock { RUN_CLOCK_AUTO, RUN_CLOCK_PMU, RUN_CLOCK_LANDMARK }; /* --clock: how execution points are described */
@@ -28,6 +29,7 @@ struct run_request {
 	const uint64_t *marked;   /* instructions that are places, or NULL: any that is one (record/meeting.h) */
 	uint32_t nmarked;
 	const struct inject *inject; /* or NULL */
+	const struct sandbox *sandbox; /* or NULL */
 	struct world *world;      /* where calls are answered from (world.h), or NULL */
 };
 

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "record/collector.h"
+#include "record/confine.h"
 #include "record/forward_signals.h"
 #include "record/guest.h"
 #include "record/handover.h"
@@ -52,6 +53,8 @@ static void run_schedule(const struct run_request *q)
 	process_self.places = q->places;
 	process_self.switches = q->switches;
 	process_self.marked = q->marked != NULL;
+	if (q->sandbox)
+		process_self.sandbox = *q->sandbox;
 }
 
 /* The guest process: never returns. go: readable (at its end) when the supervisor is ready; report: to be written once. */
@@ -95,6 +98,8 @@ static _Noreturn void guest_process(const struct run_request *q, const struct kv
 		rc = guest_start(recorder_session(rec), q, &kvm, cpu, &x, &t, &res);
 	if (rc == 0)
 		rc = recorder_exec(rec, t, &x);
+	if (rc == 0)
+		rc = confine(&process_self.sandbox, res.why, sizeof(res.why));
 	rep.failed = rc;
 	rep.start_error = res.start_error;
 	memcpy(rep.why, res.why, sizeof(rep.why));
@@ -331,6 +336,8 @@ int run_plain(const struct run_request *q, struct run_result *res)
 		return -errno;
 	}
 	rc = guest_start(&session.base, q, &kvm, &cpu, &x, &t, res);
+	if (rc == 0)
+		rc = confine(&process_self.sandbox, res->why, sizeof(res->why));
 	if (rc < 0)
 		return rc;
 	exec_params_free(&x);

@@ -6,7 +6,9 @@
 #include "syscall-emu/fd.h"
 #include "syscall-emu/inject.h"
 #include "syscall-emu/kernel_shared.h"
+#include "syscall-emu/process.h"
 #include "syscall-emu/session.h"
+#include "trace/event.h"
 
 #define SAID_MAX 64
 
@@ -76,11 +78,29 @@ static int64_t perform(struct task *t, const struct sys_desc *desc)
 	return ret;
 }
 
+/* The sandbox's refusal, marked in the log like what is injected: replay has no sandbox. */
+static bool refused(struct task *t, const struct sys_desc *desc)
+{
+	const char *why = sandbox_refuses(t, desc);
+
+	if (!why)
+		return false;
+	t->plan.ev_flags |= REC_F_INJECTED | REC_F_REFUSED;
+	if (t->proc->verbose)
+		fprintf(stderr, "sandrec: process %d: the sandbox refuses %s: %s\n", t->proc->pid, desc ? desc->name : "a call",
+			why);
+	return true;
+}
+
 int64_t syscall_perform(struct task *t, const struct sys_desc *desc)
 {
 	struct inject_verdict v = inject_before(t);
-	int64_t ret = v.has_result ? v.result : perform(t, desc);
+	int64_t ret;
 
+	if (v.has_result)
+		ret = v.result;
+	else
+		ret = refused(t, desc) ? -EPERM : perform(t, desc);
 	inject_after(t, &v);
 	return ret;
 }

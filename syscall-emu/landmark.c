@@ -123,13 +123,16 @@ int landmark_look(const struct task *t, uint64_t addr, struct landmark_place *p)
 
 /* ---- changing code ---- */
 
-/* The only way to write to pages the program may not write: a private copy is made, protections stay. */
-static int write_code(uint64_t addr, const uint8_t *bytes, size_t len)
+/*
+ * A way to write to pages the program may not write: a private copy is made, protections stay. A process that the sandbox
+ * keeps from opening that file has to change them for a moment.
+ */
+static int write_code(const struct task *t, uint64_t addr, const uint8_t *bytes, size_t len)
 {
 	cleanup_close int fd = proc_self_open("mem", O_RDWR);
 
 	if (fd < 0)
-		return fd;
+		return mm_poke(t->proc->mm, addr, bytes, len);
 	return pwrite(fd, bytes, len, (off_t)addr) == (ssize_t)len ? 0 : -EIO;
 }
 
@@ -307,7 +310,7 @@ int landmark_arm(struct task *t, uint64_t addr, const struct tramp_cond *c)
 	lm->counted = 0;
 	lm->detours = 0;
 	lm->armed = true;
-	rc = write_code(addr, lm->tramp.patch, lm->tramp.patch_len);
+	rc = write_code(t, addr, lm->tramp.patch, lm->tramp.patch_len);
 	if (rc == 0)
 		rc = guard_site(t, lm);
 	if (rc < 0)
@@ -323,7 +326,7 @@ void landmark_disarm(struct task *t)
 		return;
 	read_count(lm);
 	unguard_site(t, lm);
-	if (write_code(lm->tramp.addr, lm->tramp.code, lm->tramp.patch_len) < 0) {
+	if (write_code(t, lm->tramp.addr, lm->tramp.code, lm->tramp.patch_len) < 0) {
 		static const char text[] = "sandrec: internal error: cannot restore the program's code\n";
 
 		if (write(STDERR_FILENO, text, sizeof(text) - 1) < 0) {

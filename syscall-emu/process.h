@@ -7,12 +7,15 @@
 #ifndef SANDREC_PROCESS_H
 #define SANDREC_PROCESS_H
 
+#include "syscall-emu/sandbox.h"
 #include "syscall-emu/session.h"
 
 /* One guest process per host process: what is its, and stays across execve. */
 struct process_self {
 	uint32_t personality, pdeathsig;
 	bool supervised; /* its parent is the supervisor */
+
+	struct sandbox sandbox;
 
 	/* How threads are scheduled (record/sched.h): not the guest's to know. */
 	uint64_t slice_ns; /* 0: the default */

@@ -40,7 +40,7 @@ completes() {
 completes_options() {
 	local expected found
 	expected=$(help_options "$1"; echo --help)
-	found=$(completes "$1" -- | sed 's/=$//')
+	found=$(completes "$1" -- | sed 's/=$//' | sort)
 	[ "$(sort <<<"$expected")" = "$found" ] && return
 	printf 'expected:\n%s\nfound:\n%s\n' "$expected" "$found"
 	return 1

@@ -3,6 +3,7 @@ include %D%/guest/local.mk
 include %D%/bpf/local.mk
 include %D%/chaos/local.mk
 include %D%/exec/local.mk
+include %D%/sandbox/local.mk
 
 if HAVE_CHECK
 check_PROGRAMS += $(unit_tests)
@@ -18,6 +19,7 @@ shell_tests += %D%/kill.sh
 shell_tests += %D%/trees.sh
 shell_tests += %D%/async.sh
 shell_tests += %D%/test_exec.sh
+shell_tests += %D%/sandbox.sh
 shell_tests += %D%/chaos.sh
 shell_tests += %D%/chaos_find.sh
 shell_tests += %D%/patch.sh
