@@ -11,10 +11,10 @@ case $SANDREC_BUILT_SANITIZERS in no) ;; *) skip_all "a sandrec with sanitizers 
 # Everything the job finds in its directory and that is a test program is run there.
 programs=("$guest_bin"/hello "$guest_bin"/hello.static "$guest_bin"/hello.static-pie)
 # Without those whose native run is no measure there: their kernel has no vsyscall page, QEMU says "read" in the error
-# code of a page fault by an instruction that reads and writes, and
+# code of a page fault by an instruction that reads and writes, and lets reserved bits of MXCSR be restored, and
 # a storm of timer signals depends on the speed of the machine.
 for p in "$guest_bin"/{fault_,sig_}* "$guest_bin"/{registers,cpuid,cpuid_code,any_cpuid,mmap,tsc,args,any_values}; do
-	case $p in *fault_vsyscall | *fault_bus | *sig_storm) continue ;; esac
+	case $p in *fault_vsyscall | *fault_bus | *sig_sigreturn | *sig_storm) continue ;; esac
 	[ -x "$p" ] && programs+=("$p")
 done
 for p in "$top_builddir"/tests/unit/test_{vmm,vmm_cpu,vm_tables,branches}; do
@@ -26,8 +26,12 @@ done
 job_on_host() {
 	local name=$1 job=$2 line
 	shift 2
-	timeout 2400 "$hosts/emulated-kvm" --limit 2100 "${@:1:host_words}" "$job" "${@:host_words+1}" \
-		</dev/null 2>&1 | tr -d '\r' >"$T/console"
+	for _ in 1 2 3; do
+		timeout 2400 "$hosts/emulated-kvm" --limit 2100 "${@:1:host_words}" "$job" "${@:host_words+1}" \
+			</dev/null 2>&1 | tr -d '\r' >"$T/console"
+		# The emulated timer on a loaded machine: it has not begun.
+		grep -qa "IO-APIC + timer doesn't work" "$T/console" || break
+	done
 	while IFS= read -r line; do
 		case $line in
 		"ok "*) ok "$name: ${line#ok - }" ;;

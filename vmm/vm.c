@@ -127,15 +127,22 @@ static void no_hypercall_patching(struct vm *vm)
 /*
  * KVM delivers a performance counter's interrupt only through a local APIC of its own. The other interrupt controllers,
  * which nobody uses, stay ours. KVM's page for the APICs is below 4 GiB.
+ *
+ * With such an APIC KVM lets another thread fetch a page (asynchronous page faults), and tries for ever where there is none:
+ * behind the end of a mapped file. A guest that may halt is spared that (arch/x86/kvm/x86.c, kvm_can_do_async_pf), and
+ * ours cannot: it is all user code.
  */
 static int have_apics(struct vm *vm)
 {
-	struct kvm_enable_cap cap = { .cap = KVM_CAP_SPLIT_IRQCHIP };
+	struct kvm_enable_cap apic = { .cap = KVM_CAP_SPLIT_IRQCHIP };
+	struct kvm_enable_cap halt = { .cap = KVM_CAP_X86_DISABLE_EXITS, .args = { KVM_X86_DISABLE_EXITS_HLT } };
+	int rc;
 
 	if (!vm->host.pmu.proven)
 		return 0;
 	vm->apic = true;
-	return kvm_ioctl(vm->fd, KVM_ENABLE_CAP, &cap);
+	rc = kvm_ioctl(vm->fd, KVM_ENABLE_CAP, &apic);
+	return rc < 0 ? rc : kvm_ioctl(vm->fd, KVM_ENABLE_CAP, &halt);
 }
 
 static int vm_init(struct vm *vm)

@@ -42,7 +42,8 @@ __attribute__((used)) static void show(int sig)
 	       f->err, f->mask, f->oldmask);
 	printf("r8 %#lx r12 %#lx r15 %#lx rbx %#lx rbp %#lx flags %#lx\n", f->gregs[0], f->gregs[4], f->gregs[7],
 	       f->gregs[11], f->gregs[10], f->eflags & 0x400);
-	printf("stack %lu %u %lu\n", f->ss_sp, f->ss_flags, f->ss_size);
+	/* Without an alternate stack Linux shows 0 or SS_DISABLE: what the thread's ancestors did decides. */
+	printf("stack %lu %u %lu\n", f->ss_sp, f->ss_size ? f->ss_flags : 0, f->ss_size);
 	memcpy(&magic1, fp + 464, 4);
 	memcpy(&extended, fp + 468, 4);
 	memcpy(&features, fp + 472, 8);
