@@ -73,6 +73,9 @@ static void put_reason(struct stub *s, const struct debug_stop *stop)
 		packet_printf(&s->reply, "%s:p%x.%x;", stop->kind == DEBUG_FORK ? "fork" : "vfork", (unsigned)stop->child,
 			      (unsigned)stop->child);
 		break;
+	case DEBUG_THREAD_BORN:
+		packet_text(&s->reply, "create:;");
+		break;
 	case DEBUG_BEGIN:
 	case DEBUG_END:
 		packet_printf(&s->reply, "replaylog:%s;", stop->kind == DEBUG_BEGIN ? "begin" : "end");
@@ -100,6 +103,11 @@ void stub_put_stop(struct stub *s, const struct debug_stop *stop)
 		put_exit(s, stop->status);
 		return;
 	}
+	if (stop->kind == DEBUG_THREAD_ENDED) {
+		packet_printf(&s->reply, "w%x;", (unsigned)stop->status);
+		stub_put_thread(s, stop->child);
+		return;
+	}
 	if (stop->kind == DEBUG_SIGNAL)
 		signo = stub_signal_number(stop->signo);
 	else if (stop->kind == DEBUG_INTERRUPTED)
@@ -109,16 +117,42 @@ void stub_put_stop(struct stub *s, const struct debug_stop *stop)
 	packet_printf(&s->reply, "T%02x", signo);
 	put_reason(s, stop);
 	packet_text(&s->reply, "thread:");
-	stub_put_thread(s, stop->tid);
+	stub_put_thread(s, stop->kind == DEBUG_THREAD_BORN ? stop->child : stop->tid);
 	packet_text(&s->reply, ";");
 }
 
+/* For who has just come: where the program is, not what has happened to it (a fork, say) for the client before. */
+static void put_state(struct stub *s)
+{
+	struct debug_stop stop = *s->t->ops->stopped(s->t);
+
+	if (stop.kind != DEBUG_EXITED && stop.kind != DEBUG_SIGNAL && stop.kind != DEBUG_FAILED)
+		stop.kind = DEBUG_STEPPED;
+	stub_put_stop(s, &stop);
+}
+
 /* ---- running ---- */
+
+/*
+ * Until it is told that a vfork is done, gdb inserts no breakpoint into the parent, and a second vfork is one too many for
+ * it. When a vfork is reported, forwards or backwards, the parent already has its memory for itself again.
+ */
+static void put_vfork_done(struct stub *s)
+{
+	s->vfork_done = false;
+	packet_printf(&s->reply, "T%02xvforkdone:;thread:", stub_signal_number(SIGTRAP));
+	stub_put_thread(s, s->t->ops->stopped(s->t)->tid);
+	packet_text(&s->reply, ";");
+}
 
 static bool run(struct stub *s, struct debug_resume *how)
 {
 	struct debug_stop stop;
 
+	if (s->vfork_done) {
+		put_vfork_done(s);
+		return true;
+	}
 	if (s->t->ops->stopped(s->t)->kind == DEBUG_EXITED && !how->back) {
 		stub_put_stop(s, s->t->ops->stopped(s->t));
 		return true;
@@ -131,6 +165,7 @@ static bool run(struct stub *s, struct debug_resume *how)
 	s->t->ops->resume(s->t, how, &stop);
 	s->general = s->cont = 0;
 	s->elsewhere = false;
+	s->vfork_done = stop.kind == DEBUG_VFORK;
 	stub_put_stop(s, &stop);
 	return true;
 }
@@ -200,6 +235,7 @@ static bool restart(struct stub *s, bool reply)
 	int rc;
 
 	memset(&stop, 0, sizeof(stop));
+	s->vfork_done = s->detached = false;
 	rc = s->t->ops->restart(s->t, &stop);
 	s->general = s->cont = 0;
 	s->answered = !reply;
@@ -220,6 +256,10 @@ static bool leave(struct stub *s, const char *p)
 		return true;
 	}
 	stub_ok(s);
+	if (s->extended) {
+		s->detached = true;
+		return true;
+	}
 	stub_send(s);
 	s->over = true;
 	s->end = STUB_DETACHED;
@@ -295,7 +335,7 @@ bool stub_control(struct stub *s, const char *p)
 {
 	switch (p[0]) {
 	case '?':
-		stub_put_stop(s, s->t->ops->stopped(s->t));
+		put_state(s);
 		return true;
 	case 'c':
 	case 'C':

@@ -38,8 +38,8 @@ static bool supported(struct stub *s, const char *p)
 	s->wishes.vfork_events = s->multiprocess && has(p, "vfork-events+");
 	packet_printf(&s->reply, "PacketSize=%x", PACKET_MAX);
 	packet_text(&s->reply, ";QStartNoAckMode+;multiprocess+;swbreak+;hwbreak+;vContSupported+;ReverseStep+;ReverseContinue+"
-		    ";QCatchSyscalls+;QPassSignals+;exec-events+;fork-events+;vfork-events+;qXfer:features:read+"
-		    ";qXfer:auxv:read+;qXfer:exec-file:read+;qXfer:siginfo:read+;qXfer:threads:read+");
+		    ";QCatchSyscalls+;QPassSignals+;QThreadEvents+;exec-events+;fork-events+;vfork-events+;qXfer:features:read+"
+		    ";qXfer:auxv:read+;qXfer:exec-file:read+;qXfer:siginfo:read+;qXfer:threads:read+;qXfer:libraries-svr4:read+");
 	return true;
 }
 
@@ -83,27 +83,45 @@ static bool threads_xml(struct stub *s)
 	return fclose(f) == 0;
 }
 
-static bool put_threads(struct stub *s, uint64_t off, uint64_t len)
+/* What is made when its reading begins, and read in pieces. */
+static bool put_made(struct stub *s, char **text, bool (*make)(struct stub *s), uint64_t off, uint64_t len)
 {
 	if (off == 0) {
-		free(s->threads_xml);
-		s->threads_xml = NULL;
-		if (!threads_xml(s))
+		free(*text);
+		*text = NULL;
+		if (!make(s))
 			return false;
 	}
-	if (!s->threads_xml)
+	if (!*text)
 		return false;
-	put_piece(s, s->threads_xml, strlen(s->threads_xml), off, len);
+	put_piece(s, *text, strlen(*text), off, len);
 	return true;
 }
 
-typedef ssize_t piece_fn(struct debug_target *t, uint64_t off, void *buf, size_t len);
+static bool libraries_xml(struct stub *s)
+{
+	s->libraries_xml = stub_libraries_xml(s);
+	return s->libraries_xml;
+}
+
+/* Of the signal the program stands at: it is one thread's. */
+static ssize_t siginfo(struct stub *s, uint64_t off, void *buf, size_t len)
+{
+	return stub_thread(s) == s->t->ops->stopped(s->t)->tid ? s->t->ops->siginfo(s->t, off, buf, len) : -ENODATA;
+}
+
+static ssize_t auxv(struct stub *s, uint64_t off, void *buf, size_t len)
+{
+	return s->t->ops->auxv(s->t, off, buf, len);
+}
+
+typedef ssize_t piece_fn(struct stub *s, uint64_t off, void *buf, size_t len);
 
 static void put_from(struct stub *s, piece_fn *fn, uint64_t off, uint64_t len)
 {
 	size_t size = len < PACKET_MAX / 2 ? (size_t)len : PACKET_MAX / 2;
 	cleanup_free char *buf = malloc(size + 1);
-	ssize_t n = buf ? fn(s->t, off, buf, size) : -ENOMEM;
+	ssize_t n = buf ? fn(s, off, buf, size) : -ENOMEM;
 
 	if (n < 0) {
 		stub_error(s, (int)n);
@@ -152,11 +170,13 @@ static bool transfer(struct stub *s, const char *p)
 		return true;
 	}
 	if (!strcmp(object, "threads"))
-		return put_threads(s, off, len);
+		return put_made(s, &s->threads_xml, threads_xml, off, len);
+	if (!strcmp(object, "libraries-svr4"))
+		return put_made(s, &s->libraries_xml, libraries_xml, off, len);
 	if (!strcmp(object, "auxv"))
-		put_from(s, s->t->ops->auxv, off, len);
+		put_from(s, auxv, off, len);
 	else if (!strcmp(object, "siginfo"))
-		put_from(s, s->t->ops->siginfo, off, len);
+		put_from(s, siginfo, off, len);
 	else if (!strcmp(object, "exec-file"))
 		return put_exec_file(s, off, len);
 	else
@@ -231,6 +251,13 @@ static bool pass_signals(struct stub *s, const char *p)
 	return true;
 }
 
+static bool thread_events(struct stub *s, const char *p)
+{
+	s->wishes.thread_events = *p == '1';
+	stub_ok(s);
+	return true;
+}
+
 static void console(struct stub *s, const char *text, size_t len)
 {
 	while (len) {
@@ -289,6 +316,8 @@ bool stub_query(struct stub *s, const char *p)
 		return thread_info(s, p);
 	if (begins(&p, "QCatchSyscalls:"))
 		return catch_syscalls(s, p);
+	if (begins(&p, "QThreadEvents:"))
+		return thread_events(s, p);
 	if (begins(&p, "QPassSignals:"))
 		return pass_signals(s, p);
 	if (!strcmp(p, "QStartNoAckMode"))

@@ -15,7 +15,7 @@
 static void lost(struct stub *s)
 {
 	s->over = true;
-	s->end = STUB_LOST;
+	s->end = s->detached ? STUB_DETACHED : STUB_LOST;
 }
 
 /* More input, waiting for it: false when there will be none. */
@@ -213,6 +213,7 @@ void stub_free(struct stub *s)
 			close(s->file[i]);
 	packet_free(&s->reply);
 	free(s->threads_xml);
+	free(s->libraries_xml);
 	free(s->xml);
 }
 

@@ -21,10 +21,11 @@ struct stub {
 
 	struct stub_regs regs;
 	char *xml;
-	char *threads_xml;         /* as it was when its reading began */
+	char *threads_xml, *libraries_xml; /* as they were when their reading began */
 	bool extended, multiprocess, swbreak, hwbreak;
 	pid_t general, cont;       /* Hg, Hc: 0 = any */
 	bool elsewhere;            /* Hg named a process that is not ours: a child that gdb has been told of */
+	bool vfork_done;           /* is what the next stop says: the parent goes on at once, in a recording */
 	struct debug_wishes wishes;
 	struct debug_regs thread_regs; /* of one thread, while a packet is handled */
 
@@ -32,6 +33,7 @@ struct stub {
 	int nlisted, next_listed;
 	int file[STUB_FILES];       /* vFile; -1: free */
 	bool over;
+	bool detached;              /* it has taken its leave, and may still close its files, or start the program again */
 	enum stub_end end;
 };
 
@@ -56,5 +58,6 @@ bool stub_state(struct stub *s, const char *p, size_t len);     /* registers, me
 bool stub_control(struct stub *s, const char *p);               /* running and stops: control.c */
 bool stub_file(struct stub *s, const char *p, size_t len);      /* vFile: vfile.c */
 void stub_put_stop(struct stub *s, const struct debug_stop *stop); /* control.c */
+char *stub_libraries_xml(struct stub *s); /* libraries.c; to be freed, NULL: no memory */
 
 #endif

@@ -42,6 +42,8 @@ enum debug_stop_kind {
 	DEBUG_EXEC,           /* a new program image, path */
 	DEBUG_FORK,           /* a new process, child; it is not followed */
 	DEBUG_VFORK,
+	DEBUG_THREAD_BORN,    /* child: its tid. It has not run yet */
+	DEBUG_THREAD_ENDED,   /* child: its tid; status: what it said to exit with */
 	DEBUG_INTERRUPTED,    /* the client wanted it */
 	DEBUG_BEGIN,          /* the start of the recording: no further back */
 	DEBUG_END,            /* its end: the program's last state */
@@ -63,7 +65,7 @@ struct debug_wishes {
 	bool syscalls, all_syscalls;
 	uint8_t syscall[DEBUG_SYSCALLS / 8]; /* with syscalls and not all_syscalls: bit per number */
 	uint64_t pass_signals;               /* bit n - 1: do not stop for signal n */
-	bool exec_events, fork_events, vfork_events;
+	bool exec_events, fork_events, vfork_events, thread_events;
 };
 
 struct debug_resume {

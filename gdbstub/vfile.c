@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "gdbstub/stub_int.h"
+#include "vmm/cleanup.h"
 
 #define PIECE_MAX (PACKET_MAX / 2 - 32)
 #define FILEIO_EUNKNOWN 9999
@@ -97,16 +98,13 @@ struct fileio_stat {
 	uint32_t atime, mtime, ctime;
 } __attribute__((packed));
 
-static void stat_file(struct stub *s, const char *p)
+static void put_stat(struct stub *s, int fd)
 {
-	int i = slot(s, &p), rc = 0;
 	struct fileio_stat out = { 0 };
 	struct stat st;
 
-	if (i < 0 || fstat(s->file[i], &st) < 0)
-		rc = i < 0 ? i : -errno;
-	if (rc < 0) {
-		result(s, rc);
+	if (fd < 0 || fstat(fd, &st) < 0) {
+		result(s, fd < 0 ? fd : -errno);
 		return;
 	}
 	out.mode = htobe32(S_IFREG | 0444);
@@ -120,6 +118,51 @@ static void stat_file(struct stub *s, const char *p)
 	packet_binary(&s->reply, &out, sizeof(out));
 }
 
+static void stat_open(struct stub *s, const char *p)
+{
+	int i = slot(s, &p);
+
+	put_stat(s, i < 0 ? i : s->file[i]);
+}
+
+static int name_of(const char *p, char *path, size_t size)
+{
+	size_t n = strlen(p) / 2;
+
+	if (n >= size)
+		return -ENAMETOOLONG;
+	if (!packet_bytes(&p, path, n) || *p)
+		return -EINVAL;
+	path[n] = 0;
+	return 0;
+}
+
+static void stat_name(struct stub *s, const char *p)
+{
+	char path[4096];
+	int rc = name_of(p, path, sizeof(path));
+	cleanup_close int fd = rc < 0 ? -1 : s->t->ops->open_file(s->t, path);
+
+	put_stat(s, rc < 0 ? rc : fd);
+}
+
+/* The only links there are. */
+static void read_link(struct stub *s, const char *p)
+{
+	char path[4096], to[4096];
+	int rc = name_of(p, path, sizeof(path)), pid, end = 0;
+
+	if (rc == 0 && (sscanf(path, "/proc/%d/exe%n", &pid, &end) != 1 || !end || path[end] || pid != s->t->ops->pid(s->t)))
+		rc = -EINVAL;
+	if (rc == 0)
+		rc = s->t->ops->exec_file(s->t, to, sizeof(to));
+	result(s, rc < 0 ? rc : (int64_t)strlen(to));
+	if (rc < 0)
+		return;
+	packet_text(&s->reply, ";");
+	packet_binary(&s->reply, to, strlen(to));
+}
+
 bool stub_file(struct stub *s, const char *p, size_t len)
 {
 	(void)len;
@@ -130,13 +173,17 @@ bool stub_file(struct stub *s, const char *p, size_t len)
 	else if (!strncmp(p, "pread:", 6))
 		read_file(s, p + 6);
 	else if (!strncmp(p, "fstat:", 6))
-		stat_file(s, p + 6);
+		stat_open(s, p + 6);
+	else if (!strncmp(p, "stat:", 5))
+		stat_name(s, p + 5);
+	else if (!strncmp(p, "lstat:", 6))
+		stat_name(s, p + 6);
 	else if (!strncmp(p, "setfs:", 6))
 		result(s, 0); /* there is one file system: the recording's */
 	else if (!strncmp(p, "pwrite:", 7) || !strncmp(p, "unlink:", 7))
 		result(s, -EROFS);
 	else if (!strncmp(p, "readlink:", 9))
-		result(s, -EINVAL); /* it holds no links */
+		read_link(s, p + 9);
 	else
 		return false;
 	return true;

@@ -405,11 +405,11 @@ static int exec_file(struct debug_target *t, char *path, size_t len)
 	return a->exe[0] ? 0 : -ENOENT;
 }
 
-/* /proc/PID/maps and /proc/PID/task/TID/maps, which gdb asks for: the mappings now. */
-static int open_maps(struct replay_debug *d)
+/* A file in /proc/PID, as it is now. */
+static int open_about(struct replay_debug *d, enum link_file what)
 {
-	struct link_request q = { .op = LINK_MAPS };
-	int fd = memfd_create("maps", MFD_CLOEXEC), rc = fd < 0 ? -errno : 0;
+	struct link_request q = { .op = LINK_FILE, .number = what };
+	int fd = memfd_create("about", MFD_CLOEXEC), rc = fd < 0 ? -errno : 0;
 	int64_t n;
 
 	if (rc == 0)
@@ -425,13 +425,19 @@ static int open_maps(struct replay_debug *d)
 
 static int open_file(struct debug_target *t, const char *path)
 {
+	static const struct { const char *name; enum link_file what; } known[] = {
+		{ "maps", LINK_FILE_MAPS }, { "cmdline", LINK_FILE_CMDLINE }, { "environ", LINK_FILE_ENVIRON },
+		{ "comm", LINK_FILE_COMM },
+	};
 	struct replay_debug *d = debug_of(t);
 	int p, tid, end = 0;
 
-	if (sscanf(path, "/proc/%d/maps%n", &p, &end) != 1 || !end)
-		sscanf(path, "/proc/%d/task/%d/maps%n", &p, &tid, &end);
-	if (end && !path[end] && p == d->pid)
-		return open_maps(d);
+	/* gdb asks for /proc/PID/FILE and /proc/PID/task/TID/FILE. */
+	if (sscanf(path, "/proc/%d/task/%d/%n", &p, &tid, &end) != 2 || !end)
+		sscanf(path, "/proc/%d/%n", &p, &end);
+	for (unsigned i = 0; end && p == d->pid && i < sizeof(known) / sizeof(known[0]); i++)
+		if (!strcmp(path + end, known[i].name))
+			return open_about(d, known[i].what);
 	return files_open_recorded(d, path);
 }
 
@@ -471,6 +477,7 @@ static _Noreturn void be_replayed(const struct replay_debug *d, int sock)
 
 	setpgid(0, 0);
 	signal(SIGINT, SIG_IGN);
+	signal(SIGCHLD, SIG_DFL);
 	if (d->request.output >= 0)
 		dup2(d->request.output, STDOUT_FILENO);
 	rc = replay_run(d->request.dirfd, &q, &res);
@@ -486,6 +493,8 @@ static int begin(struct replay_debug *d)
 		return -errno;
 	fflush(NULL);
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	/* Copies whose parents are gone are this one's; thousands of them come and go, and nobody asks how they ended. */
+	signal(SIGCHLD, SIG_IGN);
 	d->group = fork();
 	if (d->group == 0) {
 		close(pair[0]);

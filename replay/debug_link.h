@@ -23,12 +23,15 @@ enum link_op {
 	LINK_POINTS,    /* struct link_point, len bytes of them: all there are now */
 	LINK_THREADS,   /* answer: a number, and a struct link_thread for each */
 	LINK_MARK,      /* answer: struct link_mark of this place */
-	LINK_MAPS,      /* with a descriptor: writes there what /proc/PID/maps has; answer: a number */
+	LINK_FILE,      /* with a descriptor: writes there what a file in /proc/PID has (number: enum link_file); answer: a number */
 	LINK_ABOUT,     /* answer: struct link_about */
+	LINK_PRINT,     /* answer: a number that stands for registers and memory, and whether it could be made */
 	LINK_DIVERT,    /* from here on it leaves the recording */
 	LINK_INTERRUPT,
 	LINK_QUIT       /* no answer: it ends */
 };
+
+enum link_file { LINK_FILE_MAPS = 1, LINK_FILE_CMDLINE, LINK_FILE_ENVIRON, LINK_FILE_COMM };
 
 #define LINK_BYTES_MAX 65536u /* that follow a request or are an answer */
 
@@ -64,6 +67,11 @@ struct link_about {
 	char exe[4096];
 	uint64_t auxv_len;
 	uint8_t auxv[1024];
+};
+
+struct link_print {
+	int64_t rc;
+	uint64_t print;
 };
 
 /* How far to run at most, whatever else happens. */

@@ -133,6 +133,20 @@ static void threads(struct replay_debug *d, const char *arg, FILE *out)
 	}
 }
 
+/* So that two places, or two replays, can be told to be the same. */
+static void fingerprint(struct replay_debug *d, const char *arg, FILE *out)
+{
+	struct link_request q = { .op = LINK_PRINT };
+	struct link_print p = { .rc = -EPIPE };
+	struct peer *seen = d->diversion.sock >= 0 ? &d->diversion : &d->now;
+
+	(void)arg;
+	if (peer_ask(seen, &q, NULL, 0) == 0 && peer_answer(seen, &p, sizeof(p)) == sizeof(p) && p.rc == 0)
+		fprintf(out, "%016" PRIx64 "\n", p.print);
+	else
+		fprintf(out, "it cannot be made: %s\n", strerror((int)-p.rc));
+}
+
 /* ---- events ---- */
 
 static void print_event(const struct event *ev, FILE *out)
@@ -213,6 +227,7 @@ static const struct {
 	{ "checkpoints", checkpoints, "", "list the places remembered" },
 	{ "restart", restart, " N", "go back to a place remembered" },
 	{ "threads", threads, "", "list the threads" },
+	{ "fingerprint", fingerprint, "", "a number that stands for all registers and memory here" },
 	{ "timeline", timeline, "", "give up what was changed, or a function called, and go on in the recording" },
 	{ "help", help, "", "list the commands" },
 };

@@ -204,13 +204,30 @@ static void answer_about(struct debuggee *d)
 	reply(d, &a, sizeof(a));
 }
 
-static int write_maps(struct debuggee *d, int fd)
+static void write_memory(FILE *f, uint64_t from, uint64_t to)
+{
+	char c;
+
+	for (uint64_t at = from; at < to && guest_read(&c, at, 1) == 0; at++)
+		putc(c, f);
+}
+
+/* What /proc/PID/FILE has, with FILE by number. */
+static int write_about(struct debuggee *d, enum link_file what, int fd)
 {
 	cleanup_fclose FILE *f = fd < 0 ? NULL : fdopen(fd, "w");
+	const struct process *p = d->t->proc;
 
 	if (!f)
 		return -EINVAL;
-	mm_print_maps(d->t->proc->mm, f);
+	if (what == LINK_FILE_MAPS)
+		mm_print_maps(p->mm, f);
+	else if (what == LINK_FILE_COMM)
+		fprintf(f, "%.16s\n", names_of(d, d->t));
+	else if (what == LINK_FILE_CMDLINE)
+		write_memory(f, p->arg_start, p->arg_end);
+	else if (what == LINK_FILE_ENVIRON)
+		write_memory(f, p->env_start, p->env_end);
 	return fflush(f) ? -EIO : 0;
 }
 
@@ -225,11 +242,19 @@ static void answer_threads(struct debuggee *d)
 		n++;
 	for (const struct task *t = d->t->proc->tasks; t && n; t = t->next) {
 		list[--n].tid = t->tid;
-		memcpy(list[n].name, t->proc->comm, sizeof(list[n].name));
+		memcpy(list[n].name, names_of(d, t), sizeof(list[n].name));
 	}
 	all = d->t->proc->nthreads < LINK_THREADS_MAX ? d->t->proc->nthreads : LINK_THREADS_MAX;
 	if (link_send(d->sock, &all, sizeof(all), list, (size_t)all * sizeof(list[0]), -1) < 0)
 		_exit(EXIT_FAILURE);
+}
+
+static void answer_print(struct debuggee *d)
+{
+	struct link_print p = { 0 };
+
+	p.rc = debuggee_fingerprint(d, &p.print);
+	reply(d, &p, sizeof(p));
 }
 
 /* ---- requests ---- */
@@ -305,11 +330,14 @@ static bool handle(struct debuggee *d, const struct link_request *q, const void 
 	case LINK_MARK:
 		answer_mark(d);
 		break;
-	case LINK_MAPS:
-		answer_number(d, write_maps(d, fd));
+	case LINK_FILE:
+		answer_number(d, write_about(d, (enum link_file)q->number, fd));
 		break;
 	case LINK_ABOUT:
 		answer_about(d);
+		break;
+	case LINK_PRINT:
+		answer_print(d);
 		break;
 	case LINK_DIVERT:
 		answer_number(d, diversion_begin(d->t, d));

@@ -92,6 +92,15 @@ static int to_start(struct replay_debug *d, uint64_t events, struct peer *p)
 	return p->at.kind == LINK_LIMIT && p->at.place.events == events ? 0 : 1;
 }
 
+/* A checkpoint of the place behind an event where p stands, if there is none. */
+static void keep_start(struct replay_debug *d, struct peer *p)
+{
+	const struct copy *c = copies_before(d, &p->at.place, true);
+
+	if (at_start(&p->at.place) && (!c || c->anchor || c->peer.at.place.events != p->at.place.events))
+		copies_add(d, p, false, 0);
+}
+
 int time_seek(struct replay_debug *d, uint64_t events)
 {
 	cleanup_peer struct peer p = none;
@@ -323,6 +332,9 @@ int time_back_step(struct replay_debug *d)
 	rc = anchor ? copy_of(anchor, &p) : to_start(d, place.events, &p);
 	if (rc == 1)
 		rc = -ENXIO;
+	/* More steps back are likely to follow: they all start there. */
+	if (rc == 0 && !anchor)
+		keep_start(d, &p);
 	return rc < 0 ? rc : walk(d, &p, place.steps - 1);
 }
 
@@ -334,7 +346,7 @@ static uint64_t last_event_of(struct replay_debug *d, pid_t tid, uint64_t events
 	struct event ev;
 	char why[256];
 
-	if (replayer_open_stream(d->request.dirfd, d->pid, &r, why, sizeof(why)) < 0)
+	if (replayer_open_stream(d->request.dirfd, d->number, &r, why, sizeof(why)) < 0)
 		return found;
 	while (stream_next(r, &ev) == 1 && ev.index < events)
 		if (ev.tid == tid && ev.type != REC_NOTE)

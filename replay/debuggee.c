@@ -93,11 +93,31 @@ static bool wanted_syscall(const struct debuggee *d, int nr)
 	return nr >= 0 && nr < DEBUG_SYSCALLS && w->syscall[nr / 8] >> nr % 8 & 1;
 }
 
+static bool thread_news(struct debuggee *d, struct debug_stop *stop)
+{
+	pid_t born = d->born, ended = d->ended;
+	bool wanted = d->run.events && d->run.wishes.thread_events;
+
+	/* One of them at a time, the other one is asked for again. */
+	if (born) {
+		d->born = 0;
+		*stop = (struct debug_stop){ .kind = DEBUG_THREAD_BORN, .tid = d->t->tid, .child = born };
+	} else {
+		d->ended = 0;
+		*stop = (struct debug_stop){ .kind = DEBUG_THREAD_ENDED, .tid = d->t->tid, .child = ended, .status = d->ended_status };
+	}
+	return wanted && hit(d);
+}
+
 /* What has happened since user code ran last, each once. */
 static bool news(struct debuggee *d, struct debug_stop *stop)
 {
-	bool returned = d->was_syscall;
+	bool returned;
 
+	while (d->born || d->ended)
+		if (thread_news(d, stop))
+			return true;
+	returned = d->was_syscall;
 	d->was_syscall = false;
 	if (d->child) {
 		stop->kind = d->child_vfork ? DEBUG_VFORK : DEBUG_FORK;
@@ -227,8 +247,16 @@ void debuggee_done(struct debuggee *d, uint64_t events, bool syscall)
 	d->fresh = false;
 }
 
+void debuggee_thread_begins(struct debuggee *d, const struct task *by, const struct task *made)
+{
+	names_inherit(d, by, made);
+	d->born = made->tid;
+}
+
 void debuggee_thread_ends(struct debuggee *d, struct task *t)
 {
+	d->ended = t->tid;
+	d->ended_status = (int)t->regs->rdi; /* of exit(2) */
 	if (d->t == t)
 		d->t = t->next ? t->next : t->proc->tasks;
 }
@@ -454,6 +482,8 @@ void debuggee_event(struct debuggee *d, struct task *t, enum debuggee_event what
 	if (si)
 		d->siginfo = *si;
 	d->last_nr = nr;
+	if (what == DEBUGGEE_SYSCALL)
+		names_call(d, t);
 	is_due = at_limit(d, t);
 	*stop = (struct debug_stop){ .tid = t->tid, .nr = nr, .signo = si ? si->si_signo : 0 };
 	if (!is_due && what == DEBUGGEE_SYSCALL && wanted_syscall(d, nr)) {

@@ -42,6 +42,7 @@ enum debuggee_event { DEBUGGEE_SYSCALL, DEBUGGEE_SIGNAL, DEBUGGEE_OTHER };
 void debuggee_event(struct debuggee *d, struct task *t, enum debuggee_event what, int nr, const siginfo_t *si);
 /* So many events are done. */
 void debuggee_done(struct debuggee *d, uint64_t events, bool syscall);
+void debuggee_thread_begins(struct debuggee *d, const struct task *by, const struct task *made);
 void debuggee_thread_ends(struct debuggee *d, struct task *t);
 void debuggee_forked(struct debuggee *d, pid_t child, bool vfork);
 

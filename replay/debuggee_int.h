@@ -51,11 +51,18 @@ struct debuggee {
 	unsigned watch_faults;        /* without anything found */
 	bool watch_armed, watch_step; /* the next instruction writes to a page that is watched */
 
+	/* debug_names.c */
+	struct thread_name *name;
+	size_t nnames;
+	pid_t naming, namer;          /* whose name file that one has just opened; 0: none */
+
 	/* what the next stop says */
 	bool was_syscall;             /* the event done last */
 	int last_nr;
 	pid_t child;
 	bool child_vfork;
+	pid_t born, ended;            /* threads, since user code ran last; 0: none */
+	int ended_status;
 	struct debug_stop stop;
 	siginfo_t siginfo;
 	bool have_siginfo;
@@ -79,10 +86,24 @@ bool watch_changed(struct debuggee *d, struct debug_stop *stop); /* since last a
 void step_arm(struct debuggee *d, struct task *t);
 void step_stopped(struct debuggee *d, struct task *t); /* after the run: flags are the program's again */
 
+/*
+ * debug_names.c: what threads call themselves (prctl PR_SET_NAME), and each other (/proc/self/task/TID/comm). A new one
+ * has its maker's name. Source: prctl(2), pthread_setname_np(3).
+ */
+void names_call(struct debuggee *d, const struct task *t); /* a system call is about to be made */
+void names_inherit(struct debuggee *d, const struct task *by, const struct task *made);
+const char *names_of(const struct debuggee *d, const struct task *t); /* 16 bytes at least */
+
 /* debug_copy.c */
 int copy_make(struct debuggee *d, int sock, uint64_t anchor); /* 0, or 1 in the copy */
 int copy_revive(struct debuggee *d);
 const uint8_t *copy_xsave(const struct debuggee *d, const struct task *t); /* of a stale copy's thread */
+
+/*
+ * debug_fingerprint.c: equal for equal registers of all threads and equal writable memory, but for what is below the
+ * stack pointers: the host leaves traces there (syscall-emu/fingerprint.h).
+ */
+int debuggee_fingerprint(const struct debuggee *d, uint64_t *out);
 
 /* debug_shared.c: in a fresh copy, before it does anything else. */
 int copy_shared(void);

@@ -119,8 +119,9 @@ int replayer_preempt(struct session *s, struct task *t, bool point)
 
 int64_t replayer_thread(struct session *s, struct task *t, struct plan *p, struct task *made)
 {
-	(void)s, (void)t;
 	made->tid = (pid_t)p->recorded;
+	if (replayer_debugged(replayer_of(s)))
+		debuggee_thread_begins(replayer_of(s)->link.debug, t, made);
 	return p->recorded;
 }
 

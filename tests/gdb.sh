@@ -9,8 +9,8 @@ have "$CC" || skip_all "no C compiler"
 here=$(cd "$top_srcdir" && pwd)/tests/gdb
 export HOME=$T # no settings of anybody's
 seconds=300
-places=10
-[ -z "${SANDREC_TEST_FULL-}" ] || places=2000
+places=16 steps=40
+[ -z "${SANDREC_TEST_FULL-}" ] || places=5000 steps=2000 seconds=7200
 
 # compile NAME [OPTION...]: $T/NAME from tests/gdb/NAME.c
 compile() {
@@ -57,6 +57,9 @@ script target basic
 script target reverse
 script target change
 
+compile users -pthread
+record users
+script users users
 compile threads -pthread
 record threads
 script threads threads
@@ -78,8 +81,19 @@ record endless
 script endless interrupt
 
 # Places chosen at random, without gdb: steps forwards and back lead through the same states.
-for name in target threads; do
-	check "exact steps: $name" python3 "$top_srcdir/tests/tools/gdb_exact.py" "$SANDREC" "$T/$name.trace" "$places" 10 $RANDOM
-done
+exact() {
+	check "exact steps: $1" python3 "$top_srcdir/tests/tools/gdb_exact.py" "$SANDREC" "$T/$1.trace" "$places" "$steps" $RANDOM
+}
+exact target
+exact threads
+# The shell, and where it is there a database.
+limited "$T/record" "$SANDREC" run -o "$T/shell.trace" -- bash -c 'for i in 1 2 3 4 5 6 7 8 9; do x=$((x * 7 + i)) a[$i]=$(echo $x); done; echo ${a[*]}'
+exact shell
+if have sqlite3; then
+	limited "$T/record" "$SANDREC" run -o "$T/database.trace" -- sqlite3 :memory: "create table t(a integer primary key, b text);
+		with recursive c(x) as (select 1 union all select x + 1 from c where x < 3000) insert into t select x, hex(x * x) from c;
+		create index i on t(b); select count(*), sum(a) from t where b like '%3%';" </dev/null
+	exact database
+fi
 check "a hostile client" python3 "$top_srcdir/tests/tools/gdb_hostile.py" "$SANDREC" "$T/target.trace"
 done_testing

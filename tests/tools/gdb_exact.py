@@ -1,6 +1,7 @@
 """
-Stepping is exact: from a random place, so many instructions forward and as many back lead through the same states.
-usage: gdb_exact.py SANDREC TRACE PLACES STEPS SEED; prints what differs, exits with 1 when something does.
+Stepping is exact: at PLACES random places of a recording, an instruction forward and one back lead to the same registers
+and memory; and LENGTH instructions backwards are the ones forwards, reversed.
+usage: gdb_exact.py SANDREC TRACE PLACES LENGTH SEED; prints what differs, exits with 1 when something does.
 """
 import random
 import re
@@ -11,36 +12,95 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, sys.path[0])
 import rsp
 
-sandrec, trace, places, steps, seed = sys.argv[1], sys.argv[2], *map(int, sys.argv[3:6])
+NEAR = 8 # places looked at around each landing
+
+sandrec, trace, places, length, seed = sys.argv[1], sys.argv[2], *map(int, sys.argv[3:6])
 rnd = random.Random(seed)
 c = rsp.Client([sandrec, 'serve', '--listen', 'stdio', '-q', trace])
 c.start()
 events = int(re.search(r'of (\d+)', rsp.monitor(c, 'when')).group(1))
-bad = 0
-for n in range(places):
-    at = rnd.randrange(1, events - 1)
-    rsp.monitor(c, 'seek %d' % at)
-    start = c.ask('?')
-    for _ in range(rnd.randrange(0, 30)):
-        c.ask('vCont;s')
-    forward = [c.state()]
-    for _ in range(steps):
+bad = done = 0
+landings = [0, 0]
+
+
+def where():
+    return rsp.monitor(c, 'when').strip()
+
+
+def fingerprint():
+    return rsp.monitor(c, 'fingerprint')
+
+
+def at_end(stop):
+    return stop[0] != 'T' or 'replaylog' in stop
+
+
+def step():
+    """One instruction. A signal about to be delivered is a stop on the way forwards only."""
+    stop = c.ask('vCont;s')
+    while not stop.startswith('T05') and not at_end(stop):
         stop = c.ask('vCont;s')
-        if not stop.startswith('T05'):
-            continue  # a signal about to be delivered is a stop on the way forwards only
-        forward.append(c.state())
-        if 'replaylog' in stop:
+    return not at_end(stop)
+
+
+def land(last):
+    """At an event before the last, or wherever a computation is some time after it."""
+    at = rnd.randrange(1, last)
+    rsp.monitor(c, 'seek %d' % at)
+    inside = rnd.random() < 0.5
+    if inside:
+        c.send('vCont;c')
+        time.sleep(rnd.random() * 0.05)
+        c.raw(b'\x03')
+        stop = c.reply().decode('latin1')
+        while stop.startswith('T') and not stop.startswith('T02') and not at_end(stop):
+            stop = c.ask('vCont;s') # the interrupt was too late: a signal came first
             break
-    back = [c.state()]
-    for _ in range(len(forward) - 1):
-        stop = c.ask('bs')
-        back.append(c.state())
-    for i, (a, b) in enumerate(zip(forward, reversed(back))):
-        if a != b:
-            bad += 1
-            print('place %d (event %d): step %d of %d differs: pc %s %s' %
-                  (n, at, i, len(forward) - 1, a[0][256:272], b[0][256:272]))
+        if at_end(stop):
+            c.ask('bs')
+    landings[inside] += 1
+
+
+def differs(what):
+    global bad
+    bad += 1
+    print('%s: %s' % (what, where()))
+    sys.stdout.flush()
+
+
+started = time.monotonic()
+while done < places:
+    land(events - 1)
+    for _ in range(NEAR):
+        if not all(step() for _ in range(rnd.randrange(0, 30))):
             break
-print('%d places of %d events, %d differ; seed %d' % (places, events, bad, seed))
+        here, before = where(), fingerprint()
+        if not step():
+            break
+        c.ask('bs')
+        done += 1
+        if fingerprint() != before:
+            differs('a step from %s and back leads elsewhere' % here)
+print('%d places near %d of %d events and %d others: %d differ; seed %d; %.0f s' % (
+    done, landings[0], events, landings[1], bad, seed, time.monotonic() - started))
+sys.stdout.flush()
+
+started = time.monotonic()
+land(max(2, events // 2)) # as the end comes after so many steps otherwise
+forward = [fingerprint()]
+while len(forward) <= length and step():
+    forward.append(fingerprint())
+if len(forward) <= length: # at the end of the recording; back to before it
+    c.ask('bs')
+end = where()
+back = [fingerprint()]
+while len(back) < len(forward):
+    c.ask('bs')
+    back.append(fingerprint())
+if forward != back[::-1]:
+    first = next(i for i, (a, b) in enumerate(zip(forward, back[::-1])) if a != b)
+    last = max(i for i, (a, b) in enumerate(zip(forward, back[::-1])) if a != b)
+    differs('%d steps to %s: back they differ between %d and %d' % (len(forward) - 1, end, first, last))
+print('%d steps forward and back: %.0f s' % (len(forward) - 1, time.monotonic() - started))
 c.close()
 sys.exit(bad > 0)

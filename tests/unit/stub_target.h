@@ -22,7 +22,7 @@ static struct toy {
 	uint64_t breakpoint;
 	unsigned changes;
 	struct debug_resume asked;
-	struct debug_stop stop;
+	struct debug_stop stop, next; /* next: what the next resume stops for, unless it is DEBUG_STEPPED */
 } toy;
 
 static int toy_threads(struct debug_target *t, pid_t *tid, int max)
@@ -111,6 +111,11 @@ static void toy_resume(struct debug_target *t, const struct debug_resume *how, s
 {
 	(void)t;
 	toy.asked = *how;
+	if (toy.next.kind) {
+		*stop = toy.stop = toy.next;
+		toy.next.kind = DEBUG_STEPPED;
+		return;
+	}
 	toy.stop.tid = TID;
 	do {
 		toy.regs.r.rip += how->back ? -1ULL : 1;

@@ -274,7 +274,7 @@ START_TEST(it_runs_both_ways)
 	ck_assert_str_eq(ask("bc"), "T05swbreak:;thread:2b;");
 	ck_assert_str_eq(ask("z0,1004,1"), "OK");
 	ck_assert_str_eq(ask("bc"), "T05replaylog:begin;thread:2b;");
-	ck_assert_str_eq(ask("?"), "T05replaylog:begin;thread:2b;");
+	ck_assert_str_eq(ask("?"), "T05thread:2b;");
 	ck_assert_str_eq(ask("vCont;r1000,1005:2b;c"), "T05thread:2b;");
 	ck_assert_uint_eq(toy.asked.range[1], 0x1005);
 	stub->multiprocess = true;
@@ -282,18 +282,31 @@ START_TEST(it_runs_both_ways)
 }
 END_TEST
 
+/* What is said when it stops so. */
+static const char *stops(struct debug_stop stop)
+{
+	stop.tid = TID;
+	toy.next = stop;
+	return ask("vCont;c");
+}
+
 START_TEST(stops_say_why)
 {
-	toy.stop = (struct debug_stop){ .kind = DEBUG_SIGNAL, .tid = TID, .signo = SIGUSR1 };
+	const struct debug_stop watch = { .kind = DEBUG_WATCHPOINT, .addr = 0x1008, .point = DEBUG_WATCH_ACCESS };
+
+	ck_assert_str_eq(stops((struct debug_stop){ .kind = DEBUG_SIGNAL, .signo = SIGUSR1 }), "T1ethread:2b;");
 	ck_assert_str_eq(ask("?"), "T1ethread:2b;");
-	toy.stop = (struct debug_stop){ .kind = DEBUG_WATCHPOINT, .tid = TID, .addr = 0x1008, .point = DEBUG_WATCH_ACCESS };
-	ck_assert_str_eq(ask("?"), "T05awatch:1008;thread:2b;");
-	toy.stop = (struct debug_stop){ .kind = DEBUG_SYSCALL_ENTRY, .tid = TID, .nr = 231 };
-	ck_assert_str_eq(ask("?"), "T05syscall_entry:e7;thread:2b;");
-	toy.stop = (struct debug_stop){ .kind = DEBUG_EXEC, .tid = TID, .path = "/x" };
-	ck_assert_str_eq(ask("?"), "T05thread:2b;");
+	ck_assert_str_eq(stops(watch), "T05awatch:1008;thread:2b;");
+	ck_assert_str_eq(stops((struct debug_stop){ .kind = DEBUG_SYSCALL_ENTRY, .nr = 231 }), "T05syscall_entry:e7;thread:2b;");
+	ck_assert_str_eq(stops((struct debug_stop){ .kind = DEBUG_SYSCALL_RETURN, .nr = 1 }), "T05syscall_return:1;thread:2b;");
+	ck_assert_str_eq(stops((struct debug_stop){ .kind = DEBUG_EXEC, .path = "/x" }), "T05thread:2b;");
 	stub->wishes.exec_events = true;
-	ck_assert_str_eq(ask("?"), "T05exec:2f78;thread:2b;");
+	ck_assert_str_eq(stops((struct debug_stop){ .kind = DEBUG_EXEC, .path = "/x" }), "T05exec:2f78;thread:2b;");
+	ck_assert_str_eq(ask("?"), "T05thread:2b;"); /* that was for who saw it */
+	ck_assert_str_eq(stops((struct debug_stop){ .kind = DEBUG_FORK, .child = 0x63 }), "T05fork:p63.63;thread:2b;");
+	ck_assert_str_eq(stops((struct debug_stop){ .kind = DEBUG_THREAD_BORN, .child = 0x2c }), "T05create:;thread:2c;");
+	ck_assert_str_eq(stops((struct debug_stop){ .kind = DEBUG_THREAD_ENDED, .child = 0x2c, .status = 3 }), "w3;2c");
+	toy.asked.interrupted = NULL;
 	toy.stop = (struct debug_stop){ .kind = DEBUG_EXITED, .tid = TID, .status = 3 << 8 };
 	ck_assert_str_eq(ask("?"), "W03");
 	stub->multiprocess = true;
@@ -302,6 +315,15 @@ START_TEST(stops_say_why)
 	/* It has ended: there is nothing to run. */
 	ck_assert_str_eq(ask("vCont;c"), "X0b;process:2a");
 	ck_assert_ptr_null(toy.asked.interrupted);
+}
+END_TEST
+
+START_TEST(a_vfork_is_done_at_once)
+{
+	ck_assert_str_eq(stops((struct debug_stop){ .kind = DEBUG_VFORK, .child = 0x63 }), "T05vfork:p63.63;thread:2b;");
+	toy.next.kind = DEBUG_INTERRUPTED;
+	ck_assert_str_eq(ask("vCont;s:2b"), "T05vforkdone:;thread:2b;");
+	ck_assert_str_eq(ask("vCont;c"), "T02thread:2b;");
 }
 END_TEST
 
@@ -332,6 +354,12 @@ START_TEST(wishes_reach_the_target)
 	ck_assert_str_eq(ask("QCatchSyscalls:0"), "OK");
 	ask("s");
 	ck_assert(!toy.asked.wishes.syscalls);
+	ck_assert_str_eq(ask("QThreadEvents:1"), "OK");
+	ask("s");
+	ck_assert(toy.asked.wishes.thread_events);
+	ck_assert_str_eq(ask("QThreadEvents:0"), "OK");
+	ask("s");
+	ck_assert(!toy.asked.wishes.thread_events);
 }
 END_TEST
 
@@ -345,9 +373,14 @@ START_TEST(threads_and_objects)
 	ck_assert_str_eq(ask("qXfer:auxv:read::2,3"), "m234");
 	ck_assert_str_eq(ask("qXfer:auxv:read::a,3"), "l");
 	ck_assert_str_eq(ask("qXfer:exec-file:read:2a:0,100"), "l/bin/toy");
+	/* An auxiliary vector of nonsense leads nowhere. */
+	ck_assert_str_eq(ask("qXfer:libraries-svr4:read::0,100"), "l<library-list-svr4 version=\"1.0\"></library-list-svr4>");
+	ck_assert_str_eq(ask("qXfer:siginfo:read::0,2"), "m01");
 	ck_assert_str_eq(ask("qC"), "QC2b");
 	ck_assert_str_eq(ask("Hg2b"), "OK");
 	ck_assert_str_eq(ask("T2b"), "OK");
+	ck_assert_str_eq(ask("Hg2c"), "OK");
+	ck_assert_str_eq(ask("qXfer:siginfo:read::0,2"), "E3d"); /* a signal is one thread's */
 	ck_assert_ptr_nonnull(strstr(ask("qSupported:multiprocess+;swbreak+"), "ReverseContinue+"));
 	ck_assert(stub->multiprocess && stub->swbreak && !stub->hwbreak);
 }
@@ -380,6 +413,10 @@ START_TEST(files_come_from_the_target)
 	ck_assert_str_eq(ask("vFile:open:2f62696e2f746f79,1,0"), "F-1,1e");
 	ck_assert_str_eq(ask("vFile:pwrite:1,0,x"), "F-1,1e");
 	ck_assert_str_eq(ask("vFile:open:2f7"), "F-1,16");
+	ck_assert_mem_eq(ask("vFile:stat:2f62696e2f746f79"), "F40;", 4);
+	ck_assert_str_eq(ask("vFile:lstat:2f78"), "F-1,2");
+	ck_assert_str_eq(ask("vFile:readlink:2f70726f632f34322f657865"), "F8;/bin/toy"); /* /proc/42/exe */
+	ck_assert_str_eq(ask("vFile:readlink:2f78"), "F-1,16");
 	for (unsigned i = 0; i < STUB_FILES; i++)
 		ask("vFile:open:2f62696e2f746f79,0,0");
 	ck_assert_str_eq(answer, "F-1,18");
@@ -406,6 +443,9 @@ START_TEST(extended_mode_starts_again)
 	ck_assert(!stub->over);
 	ck_assert_str_eq(ask("vRun;"), "T05thread:2b;");
 	ck_assert_uint_eq(toy.regs.r.rip, PAGE);
+	/* Its leave is not the end either: it closes its files afterwards. */
+	ck_assert_str_eq(ask("D;2a"), "OK");
+	ck_assert(!stub->over && stub->detached);
 }
 END_TEST
 
@@ -462,6 +502,7 @@ int main(void)
 	tcase_add_test(packets, description_is_whole);
 	tcase_add_test(packets, it_runs_both_ways);
 	tcase_add_test(packets, stops_say_why);
+	tcase_add_test(packets, a_vfork_is_done_at_once);
 	tcase_add_test(packets, wishes_reach_the_target);
 	tcase_add_test(packets, threads_and_objects);
 	tcase_add_test(packets, a_child_that_gdb_leaves_alone);
