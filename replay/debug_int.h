@@ -40,6 +40,8 @@ struct replay_debug {
 	unsigned users;
 	struct link_point point[LINK_POINTS_MAX];
 	unsigned npoints;
+	/* The mark that runs are limited to just now, and who stands there: so that more can be learned about it. at: or NULL. */
+	struct { struct peer *at; struct link_mark mark; } goal;
 	const struct debug_resume *how; /* while running for the client */
 	bool cancelled;                 /* it has said stop */
 	struct file_index *files;       /* debug_files.c */

@@ -23,6 +23,9 @@ enum link_op {
 	LINK_POINTS,    /* struct link_point, len bytes of them: all there are now */
 	LINK_THREADS,   /* answer: a number, and a struct link_thread for each */
 	LINK_MARK,      /* answer: struct link_mark of this place */
+	LINK_WORDS,     /* after LINK_FALSE. Answer: struct link_words */
+	LINK_FILL,      /* struct link_mark of this place follows, with words whose values it lacks. Answer: it, with them */
+	LINK_LEARN,     /* struct link_mark follows, which knows more words: goes on with the run. Answer: like LINK_RUN */
 	LINK_FILE,      /* with a descriptor: writes there what a file in /proc/PID has (number: enum link_file); answer: a number */
 	LINK_ABOUT,     /* answer: struct link_about */
 	LINK_PRINT,     /* answer: a number that stands for registers and memory, and whether it could be made */
@@ -62,6 +65,13 @@ struct link_mark {
 	struct exec_point point;
 };
 
+/* Memory that tells one pass of a place from the next. */
+#define LINK_WORDS_MAX 4
+struct link_words {
+	uint32_t n;
+	struct tramp_word word[LINK_WORDS_MAX];
+};
+
 struct link_about {
 	struct debug_layout layout;
 	char exe[4096];
@@ -99,6 +109,7 @@ struct link_run {
 	enum link_limit limit;
 	uint64_t limit_events;
 	struct link_mark mark;
+	bool learns;             /* LINK_FALSE may be answered */
 
 	uint64_t site, passes;   /* stop when the instruction at site is about to execute for the passes'th time; 0: not */
 	uint32_t budget_ms;      /* stop somewhere after this time; 0: not */
@@ -106,6 +117,7 @@ struct link_run {
 
 /* Answers beyond those a client of the stub sees. */
 enum { LINK_HERE = 100, LINK_LIMIT, LINK_BUDGET, LINK_PASSED, LINK_RUN_OUT,
+       LINK_FALSE, /* all that is compared inside the guest is as in the run's mark, and it is another place: LINK_WORDS */
        LINK_HOT /* a page that is watched is used too often to be taken away each time */ };
 
 /* A place on the timeline. */

@@ -100,25 +100,81 @@ static void attend(struct replay_debug *d, struct peer *p)
 	}
 }
 
-int peer_run(struct replay_debug *d, struct peer *p, const struct link_run *run)
+static bool to_goal(const struct replay_debug *d, const struct link_run *run)
+{
+	const struct link_mark *m = &d->goal.mark;
+
+	return d->goal.at && run->limit == LIMIT_MARK && m->events == run->mark.events && m->tid == run->mark.tid &&
+	       !memcmp(&m->regs, &run->mark.regs, sizeof(m->regs));
+}
+
+/* What was learned first tells least by now. */
+static void add_words(struct exec_point *p, const struct link_words *w)
+{
+	unsigned n = w->n < LINK_WORDS_MAX ? w->n : LINK_WORDS_MAX, most = TRAMP_WORDS - n;
+
+	if (p->nwords > most) {
+		memmove(p->word, p->word + (p->nwords - most), most * sizeof(p->word[0]));
+		p->nwords = (uint16_t)most;
+	}
+	memcpy(p->word + p->nwords, w->word, n * sizeof(p->word[0]));
+	p->nwords = (uint16_t)(p->nwords + n);
+}
+
+/* p has come to another place that cannot be told from the goal inside the guest: on, with words that tell. */
+static int learn(struct replay_debug *d, struct peer *p)
+{
+	struct link_request words = { .op = LINK_WORDS }, fill = { .op = LINK_FILL }, on = { .op = LINK_LEARN };
+	struct link_mark *m = &d->goal.mark;
+	struct peer there = { .sock = -1 };
+	struct link_words w;
+	int rc = d->cancelled ? -ECANCELED : peer_ask(p, &words, NULL, 0);
+
+	if (rc == 0 && peer_answer(p, &w, sizeof(w)) != sizeof(w))
+		rc = -EPIPE;
+	/* Who stands there may be a checkpoint, which is to stay without a machine. */
+	if (rc == 0)
+		rc = peer_copy(d->goal.at, 0, &there);
+	if (rc == 0) {
+		add_words(&m->point, &w);
+		rc = peer_ask(&there, &fill, m, sizeof(*m));
+	}
+	if (rc == 0 && peer_answer(&there, m, sizeof(*m)) != sizeof(*m))
+		rc = -EPIPE;
+	peer_quit(&there);
+	return rc < 0 ? rc : peer_ask(p, &on, m, sizeof(*m));
+}
+
+static int begin_run(struct replay_debug *d, struct peer *p, const struct link_run *run)
 {
 	struct link_request q = { .op = LINK_POINTS };
-	int rc = d->cancelled ? -ECANCELED : 0;
+	struct link_run r = *run;
+	int rc = peer_number(p, &q, d->point, run->points ? d->npoints * sizeof(d->point[0]) : 0);
+
+	if (to_goal(d, run)) {
+		r.mark = d->goal.mark;
+		r.learns = true;
+	}
+	q.op = LINK_RUN;
+	return rc < 0 ? rc : peer_ask(p, &q, &r, sizeof(r));
+}
+
+int peer_run(struct replay_debug *d, struct peer *p, const struct link_run *run)
+{
+	int rc = d->cancelled ? -ECANCELED : begin_run(d, p, run);
 	ssize_t n;
 
-	if (rc == 0)
-		rc = peer_number(p, &q, d->point, run->points ? d->npoints * sizeof(d->point[0]) : 0);
-	q.op = LINK_RUN;
-	if (rc == 0)
-		rc = peer_ask(p, &q, run, sizeof(*run));
-	if (rc < 0)
-		return rc;
-	attend(d, p);
-	n = peer_answer(p, &p->at, sizeof(p->at));
-	if (n < 0) {
-		close(p->sock);
-		p->sock = -1;
-		return (int)n;
-	}
+	do {
+		if (rc < 0)
+			return rc;
+		attend(d, p);
+		n = peer_answer(p, &p->at, sizeof(p->at));
+		if (n < 0) {
+			close(p->sock);
+			p->sock = -1;
+			return (int)n;
+		}
+		rc = p->at.kind == LINK_FALSE ? learn(d, p) : 0;
+	} while (rc < 0 || p->at.kind == LINK_FALSE);
 	return p->at.kind == DEBUG_INTERRUPTED && d->cancelled ? -ECANCELED : 0;
 }

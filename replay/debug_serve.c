@@ -16,7 +16,6 @@
 #include "syscall-emu/threads.h"
 #include "vmm/cleanup.h"
 
-#define MARK_BYTES (16u << 20) /* of memory that tells one state from another */
 
 static struct debuggee *self; /* for signal handlers: there is one in a process */
 
@@ -176,6 +175,17 @@ static void answer_mark(struct debuggee *d)
 	reply(d, &m, sizeof(m));
 }
 
+static void answer_fill(struct debuggee *d, const struct link_mark *asked)
+{
+	static struct link_mark m;
+	int rc = d->stale ? copy_revive(d) : 0;
+
+	m = *asked;
+	if (rc == 0)
+		rc = landmark_take(d->t, MARK_BYTES, &m.point);
+	reply(d, rc < 0 ? asked : &m, sizeof(m));
+}
+
 /* Offsets of the extended state's parts, as the program's own CPUID says. */
 static uint32_t part(const struct debuggee *d, unsigned bit)
 {
@@ -276,12 +286,22 @@ static void take_run(struct debuggee *d, const struct link_run *r)
 	d->stepped = d->hits = d->passes = 0;
 	d->fresh = !r->from_start;
 	d->interrupted = d->timed_out = false;
+	d->slide = SLIDE_MAX;
+	goal_begin(d);
 	d->extra[0] = d->extra[1] = 0;
 	d->site_armed = d->site_plain = false;
 	d->watch_faults = 0;
 	watch_begin(d);
 	if (r->budget_ms)
 		set_budget(r->budget_ms);
+}
+
+/* The run goes on, with a mark that is known better, or will not be. */
+static void take_learned(struct debuggee *d, const struct link_mark *m)
+{
+	d->run.mark = *m;
+	if (d->run.budget_ms)
+		set_budget(d->run.budget_ms);
 }
 
 static void take_fork(struct debuggee *d, const struct link_request *q, int fd)
@@ -304,6 +324,15 @@ static bool handle(struct debuggee *d, const struct link_request *q, const void 
 	case LINK_RUN:
 		take_run(d, bytes);
 		return false;
+	case LINK_LEARN:
+		take_learned(d, bytes);
+		return false;
+	case LINK_WORDS:
+		reply(d, &d->words, sizeof(d->words));
+		break;
+	case LINK_FILL:
+		answer_fill(d, bytes);
+		break;
 	case LINK_FORK:
 		take_fork(d, q, fd);
 		break;

@@ -271,6 +271,18 @@ static int walk(struct replay_debug *d, struct peer *p, uint64_t n)
 	return rc;
 }
 
+/* Runs will be limited to where the client stands. */
+static int goal_here(struct replay_debug *d, struct link_mark *mark)
+{
+	int rc = peer_mark(&d->now, mark);
+
+	if (rc == 0) {
+		d->goal.at = &d->now;
+		d->goal.mark = *mark;
+	}
+	return rc;
+}
+
 static int search_back(struct replay_debug *d, const struct link_place *place, uint64_t rip)
 {
 	struct search s = { .d = d, .base = none };
@@ -280,12 +292,13 @@ static int search_back(struct replay_debug *d, const struct link_place *place, u
 	uint64_t n = 0;
 
 	if (!place->at_event && !at_start(place))
-		rc = peer_mark(&d->now, &mark);
+		rc = goal_here(d, &mark);
 	if (rc == 0)
 		rc = first_base(d, place, &s.base);
 	limit_to(&s.run, place, &mark);
 	if (rc == 0)
 		rc = approach(&s);
+	d->goal.at = NULL;
 	if (rc == 0) {
 		/* At an event the program is where the instructions before have brought it. */
 		n = s.steps - !place->at_event;
@@ -296,8 +309,8 @@ static int search_back(struct replay_debug *d, const struct link_place *place, u
 	peer_quit(&s.base);
 	if (rc < 0)
 		return rc;
-	if (s.steps == 0 && place->at_event) {
-		/* The event came right behind another one: what is before it is that. */
+	if (s.steps == 0) {
+		/* An event right behind another one, or nothing has executed since the base: what is before it counts. */
 		time_adopt(d, &p);
 		return time_back_step(d);
 	}
@@ -417,21 +430,27 @@ int time_back_run(struct replay_debug *d, const struct link_run *what)
 	struct link_run run = *what;
 	struct link_mark mark = { 0 };
 	bool found = false;
-	struct copy *c;
+	struct copy *c, *at = NULL;
 	int rc = 0;
 
 	if (at_begin(d, &place))
 		return 1;
 	if (!place.at_event && !at_start(&place))
-		rc = peer_mark(&d->now, &mark);
+		rc = goal_here(d, &mark);
 	while (rc == 0 && !found && (c = copies_before(d, &place, false))) {
 		limit_to(&run, &place, &mark);
 		rc = last_hit(d, c, &run, &found);
+		if (at && d->goal.at)
+			at->mark = d->goal.mark; /* with what was learned */
 		place = c->anchor ? c->was : c->peer.at.place;
 		if (c->anchor && c->mark.tid == 0)
 			rc = rc < 0 ? rc : -ENXIO;
 		mark = c->mark;
+		d->goal.at = c->anchor ? &c->peer : NULL;
+		d->goal.mark = mark;
+		at = c->anchor ? c : NULL;
 	}
+	d->goal.at = NULL;
 	if (rc < 0 || found)
 		return rc;
 	rc = time_begin(d);

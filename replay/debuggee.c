@@ -75,7 +75,10 @@ static bool at_limit(struct debuggee *d, struct task *t)
 			return true; /* missed: who wanted to know sees it by the place */
 		if (d->place.events != r->mark.events || t->tid != r->mark.tid || t->regs->rip != r->mark.regs.rip)
 			return false;
-		return landmark_check(t, &r->mark.regs, &r->mark.point, &why) == 1;
+		if (landmark_check(t, &r->mark.regs, &r->mark.point, &why) == 1)
+			return true;
+		d->false_hit = !memcmp(t->regs, &r->mark.regs, sizeof(r->mark.regs));
+		return false;
 	case LIMIT_NONE:
 		break;
 	}
@@ -178,6 +181,25 @@ static bool only_writes(const struct debuggee *d)
 	return true;
 }
 
+/*
+ * A checkpoint is to be found again: where code cannot carry a site, each pass on the way to it would leave the guest. Nor
+ * does one that covers several instructions do: something may jump to the second, or return there.
+ */
+static bool slides(struct debuggee *d, const struct task *t)
+{
+	uint64_t rip = t->regs->rip;
+	struct landmark_place p;
+
+	if (!d->timed_out || !d->slide)
+		return false;
+	if (landmark_look(t, rip, &p) == 0 && p.good && !p.string && p.next - rip >= TRAMP_JUMP_LEN) {
+		d->slide = 0;
+		return false;
+	}
+	d->slide--;
+	return d->slide;
+}
+
 /* Is there a reason to stand still here? kind: what to answer. */
 static bool due(struct debuggee *d, struct task *t, uint32_t *kind)
 {
@@ -191,6 +213,10 @@ static bool due(struct debuggee *d, struct task *t, uint32_t *kind)
 	}
 	if (at_limit(d, t)) {
 		*kind = LINK_LIMIT;
+		return true;
+	}
+	if (d->false_hit && goal_differs(d)) {
+		*kind = LINK_FALSE;
 		return true;
 	}
 	if (news(d, stop)) {
@@ -213,7 +239,7 @@ static bool due(struct debuggee *d, struct task *t, uint32_t *kind)
 		*kind = LINK_HOT;
 		return true;
 	}
-	if (d->interrupted || d->timed_out) {
+	if (d->interrupted || (d->timed_out && !slides(d, t))) {
 		*kind = d->interrupted ? DEBUG_INTERRUPTED : LINK_BUDGET;
 		return true;
 	}
@@ -324,7 +350,7 @@ static bool must_step(const struct debuggee *d, const struct task *t)
 
 	if (r->steps && (!r->tid || r->tid == t->tid))
 		return true;
-	return d->watch_step || rip == d->extra[0] || rip == d->extra[1] || (r->points && points_at(d, rip, NULL));
+	return d->watch_step || (d->timed_out && d->slide) || rip == d->extra[0] || rip == d->extra[1] || (r->points && points_at(d, rip, NULL));
 }
 
 static bool mark_ahead(const struct debuggee *d)

@@ -3,6 +3,7 @@
 #define SANDREC_DEBUGGEE_INT_H
 
 #include "replay/debuggee.h"
+#include "syscall-emu/fingerprint.h"
 #include "vmm/layout.h"
 
 #define V_DB 1
@@ -13,6 +14,8 @@
 #define INTERNAL_POINTS 2
 #define PATCHES (LINK_POINTS_MAX + INTERNAL_POINTS)
 #define WATCH_BYTES 64
+#define SLIDE_MAX 100
+#define MARK_BYTES (16u << 20) /* of memory that tells one state from another */
 
 struct debuggee {
 	int sock;
@@ -30,6 +33,14 @@ struct debuggee {
 	uint64_t seen_events;         /* at the last place it could have stood still at */
 	bool fresh;                   /* nothing has executed since LINK_RUN, or since a breakpoint here was counted */
 	bool interrupted, timed_out;
+	unsigned slide;               /* instructions that may still be stepped to a place that is easy to find again */
+	bool false_hit;               /* here all that is compared in the guest is as in the run's mark, and it is not there */
+
+	/* debug_goal.c */
+	struct snapshot passed;       /* at the false hit before */
+	bool have_passed;
+	unsigned fruitless;
+	struct link_words words;
 
 	/* the step under way */
 	bool tf, tf_own, pushes_flags;
@@ -85,6 +96,13 @@ bool watch_changed(struct debuggee *d, struct debug_stop *stop); /* since last a
 /* debug_step.c: one instruction by the trap flag */
 void step_arm(struct debuggee *d, struct task *t);
 void step_stopped(struct debuggee *d, struct task *t); /* after the run: flags are the program's again */
+
+/*
+ * debug_goal.c: a run to a mark, which is a state. At a place that is passed in nearly the same state a million times each
+ * pass would leave the guest; so the memory in which two false hits differ becomes part of what is compared inside.
+ */
+void goal_begin(struct debuggee *d);
+bool goal_differs(struct debuggee *d); /* at a false hit: there is something to learn, in d->words */
 
 /*
  * debug_names.c: what threads call themselves (prctl PR_SET_NAME), and each other (/proc/self/task/TID/comm). A new one
