@@ -76,7 +76,7 @@ static int step_to_it(struct window *w, struct peer *p)
 
 static int pass(struct window *w, struct peer *from, uint64_t site, uint64_t n, struct peer *made)
 {
-	const struct link_run run = { .site = site, .passes = n };
+	const struct link_run run = { .site = site, .passes = n, .within = from->at.place.events };
 	int rc = peer_copy(from, 0, made);
 
 	if (rc == 0 && n)

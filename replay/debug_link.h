@@ -111,6 +111,7 @@ struct link_run {
 	struct link_mark mark;
 	bool learns;             /* LINK_FALSE may be answered */
 
+	uint64_t within;         /* with passes: they come in the computation behind so many events, before what ends it. 0: who knows */
 	uint64_t site, passes;   /* stop when the instruction at site is about to execute for the passes'th time; 0: not */
 	uint32_t budget_ms;      /* stop somewhere after this time; 0: not */
 };

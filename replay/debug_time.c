@@ -196,7 +196,8 @@ static int last_pass(struct search *s, struct peer *p, uint64_t site, bool count
 	if (counts_target && passes)
 		passes--;
 	if (passes) {
-		run = (struct link_run){ .site = site, .passes = passes };
+		run = (struct link_run){ .site = site, .passes = passes,
+					 .within = s->run.limit == LIMIT_EVENT ? 0 : s->run.limit_events };
 		rc = peer_run(s->d, &from, &run);
 		if (rc == 0 && from.at.kind != LINK_PASSED)
 			rc = -ENXIO;

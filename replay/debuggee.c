@@ -375,7 +375,7 @@ bool debuggee_lets_seek(struct debuggee *d, struct task *t, uint64_t point, cons
 	if (!d->site_armed)
 		landmark_disarm(t);
 	/* A place to be found in this computation comes before the event that ends it. */
-	if (!mark_ahead(d) && d->run.site != point)
+	if (!mark_ahead(d) && d->run.site != point && !(d->run.passes && d->run.within == d->place.events))
 		d->extra[1] = point;
 	return false;
 }
