@@ -1,5 +1,6 @@
 /* sandrec: the table of commands. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #ifdef HAVE_CONFIG_H
@@ -10,6 +11,8 @@
 #include "cli/cli.h"
 #include "cli/message.h"
 #include "record/handover.h"
+#include "syscall-emu/process.h"
+#include "syscall-emu/serve.h"
 
 static const struct {
 	const char *name;
@@ -62,9 +65,22 @@ static int flushed(int status)
 	return status ? status : STATUS_FAILED;
 }
 
+/* For tests: replays have no option for it, and the run's only says never. */
+static void choose_fast_path(void)
+{
+	const char *mode = getenv("SANDREC_FAST_PATH");
+
+	if (mode && !strcmp(mode, "always"))
+		process_self.serve = SERVE_ALWAYS;
+	else if (mode && !strcmp(mode, "never"))
+		process_self.serve = SERVE_NEVER;
+}
+
 int main(int argc, char **argv)
 {
 	const char *word = argc > 1 ? argv[1] : "";
+
+	choose_fast_path();
 
 	if (!strcmp(word, HANDOVER_WORD) && address_settle(argv))
 		return cmd_handover(argc - 1, argv + 1);

@@ -18,6 +18,8 @@
 #include "record/meeting.h"
 #include "record/run.h"
 #include "record/world.h"
+#include "syscall-emu/process.h"
+#include "syscall-emu/serve.h"
 
 #define SLICE_MAX_MS 10000
 
@@ -26,7 +28,7 @@ struct run_options {
 	const char *chaos;
 	uint64_t slice, switches;
 	const char *places;
-	bool no_record, quiet, verbose;
+	bool no_record, no_fast_path, quiet, verbose;
 	int cpu, clock;
 	const char *answers;
 	int sandbox;
@@ -59,6 +61,8 @@ static const struct cli_option options[] = {
 	{ "allow", 0, OPT_LIST, offsetof(struct run_options, allow), "CALL", "with --sandbox=strict: it may make this call" },
 	{ "answers", 0, OPT_STRING, offsetof(struct run_options, answers), "TRACE",
 	  "give calls the results that equal ones have in TRACE; the program gets its arguments, too" },
+	{ "no-fast-path", 0, OPT_FLAG, offsetof(struct run_options, no_fast_path), NULL,
+	  "leave the virtual machine for every system call" },
 	{ "env", 0, OPT_LIST, offsetof(struct run_options, env), "NAME=VALUE",
 	  "set a variable for the program; NAME alone removes it" },
 	{ "cwd", 0, OPT_STRING, offsetof(struct run_options, cwd), "DIR", "run the program in DIR" },
@@ -271,6 +275,7 @@ int cmd_run(int argc, char **argv)
 		.nmarked = nmarked,
 		.switches = o.switches,
 		.inject = &inject,
+		.serve = o.no_fast_path ? SERVE_NEVER : process_self.serve,
 	};
 	rc = o.no_record ? run_plain(&q, res) : run_recorded(&q, res);
 	if (rc < 0)

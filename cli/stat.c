@@ -103,6 +103,8 @@ static void print_head(const char *path, const struct tally *t, const struct tra
 		sep = ", ";
 	}
 	putchar('\n');
+	if (t->served)
+		printf("%" PRIu64 " of the system calls were made on the fast path, inside the machine\n", t->served);
 }
 
 static void print_sums(const struct tally_sums *s, const char *name)
@@ -206,6 +208,7 @@ static void print_json(const char *path, const struct tally *t, const struct tra
 	json_object_set_new(o, "events", events);
 	json_object_set_new(o, "start_ns", json_integer((json_int_t)t->first_ns));
 	json_object_set_new(o, "end_ns", json_integer((json_int_t)t->last_ns));
+	json_object_set_new(o, "fast_path", json_integer((json_int_t)t->served));
 	json_object_set_new(o, "syscalls", calls_json(t));
 	json_object_set_new(o, "threads", threads_json(t, ps));
 	json_object_set_new(o, "total", sums_json(&t->sum));

@@ -109,6 +109,7 @@ static bool count_call(struct tally *t, struct tally_thread *th, uint64_t ns, co
 	s.errors = c.failed;
 	if (c.row && c.row->ret == RET_LEN && !c.failed && !c.unfinished && c.result > 0)
 		s.moved = (uint64_t)c.result;
+	t->served += !!(ev->flags & REC_F_SERVED);
 	add(&named->sum, &s);
 	add(&th->sum, &s);
 	add(&t->sum, &s);

@@ -34,6 +34,7 @@ struct tally {
 	struct tally_thread *thread; /* in the order of their first events */
 	uint64_t events, first_ns, last_ns;
 	uint64_t kind[REC_LAST + 1]; /* events of each type */
+	uint64_t served;             /* calls for which the program did not leave the machine */
 	struct tally_sums sum;       /* of all calls */
 	size_t last_thread;          /* where to look first */
 	int16_t slot[512];           /* of system call numbers: 1 + place in call[] */

@@ -38,6 +38,27 @@
 #define ABI_STACK_DF 0x800    /* double fault */
 #define ABI_STACK 0x1000      /* everything else */
 
+/*
+ * Switchless system calls (switchless.S, vmm/switchless.h), on software hosts only: two pages of their own at
+ * SWITCHLESS_BASE (vmm/layout.h), open to user code, as `syscall` stays at CPL 3 there: code, then data. The registers are
+ * in the order of enum guest_reg; rip and rflags are those of rcx and r11.
+ */
+#define ABI_SW_CODE 0
+#define ABI_SW_DATA 0x1000
+#define ABI_SW_SAVED 0x100    /* in the code: up to here the registers are the program's, from here on they are in the data */
+#define ABI_SW_REGS 0x000     /* in the data: u64 each */
+#define ABI_SW_STATE 0x100    /* u32, ABI_SW_IDLE... */
+#define ABI_SW_OPEN 0x104     /* u32: requests are taken */
+#define ABI_SW_SPINS 0x108    /* u32: looks at the state before leaving the machine */
+#define ABI_SW_BASES 0x10c    /* u32: user code has rdfsbase: the bases are stored too */
+#define ABI_SW_STACK 0x200    /* top of a few bytes, for the flags */
+
+#define ABI_SW_IDLE 0         /* by the guest: the registers are not all there yet */
+#define ABI_SW_REQUEST 1      /* by the guest: the registers are there */
+#define ABI_SW_DONE 2         /* by the server: go on with the registers as they are now */
+#define ABI_SW_LEAVE 3        /* by the server: leave the machine, with those registers */
+#define ABI_SW_DECLINED 4     /* by the server: leave the machine and make the call there */
+
 /* Selectors: Linux's numbers, which programs see in signal frames. */
 #define ABI_KERNEL_CS 0x10
 #define ABI_KERNEL_SS 0x18

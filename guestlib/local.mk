@@ -5,6 +5,7 @@ libsandrec_a_SOURCES += \
 	%D%/abi.h \
 	%D%/stubs.S \
 	%D%/stubs.h \
+	%D%/switchless.S \
 	%D%/vdso.h \
 	%D%/vdso_image.S
 

@@ -7,4 +7,8 @@
 extern const unsigned char guestlib_stubs[];
 extern const size_t guestlib_stubs_size;
 
+/* The code of switchless system calls (switchless.S), at most one page. */
+extern const unsigned char guestlib_switchless[];
+extern const size_t guestlib_switchless_size;
+
 #endif

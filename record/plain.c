@@ -14,6 +14,12 @@
 #include "syscall-emu/loader.h"
 #include "syscall-emu/signal_host.h"
 
+static bool plain_serves(struct session *s, struct task *t)
+{
+	(void)s;
+	return !sched_asked(t);
+}
+
 static int plain_syscall(struct session *s, struct task *t, const struct sys_desc *desc, int64_t *ret)
 {
 	int64_t rc = syscall_prepare(t, desc);
@@ -158,6 +164,7 @@ const struct session_ops plain_ops = {
 	.blocks = plain_blocks,
 	.unblocks = plain_unblocks,
 	.resume = plain_resume,
+	.serves = plain_serves,
 	.syscall = plain_syscall,
 	.tsc = live_tsc,
 	.fault = plain_fault,

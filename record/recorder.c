@@ -133,6 +133,7 @@ static const struct session_ops recorder_ops = {
 	.blocks = recorder_blocks,
 	.unblocks = recorder_unblocks,
 	.resume = recorder_resume,
+	.serves = recorder_serves,
 	.syscall = recorder_syscall,
 	.tsc = recorder_tsc,
 	.fault = recorder_fault,

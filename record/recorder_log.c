@@ -87,7 +87,7 @@ void recorder_log_syscall(struct recorder *r, struct task *t, const struct guest
 
 	if (happened)
 		plan_written(p, count_piece, &count);
-	ev.flags |= count.flags;
+	ev.flags |= count.flags | (t->served ? REC_F_SERVED : 0);
 	if (ev.flags & (REC_F_STDOUT | REC_F_STDERR)) {
 		number = tree_number(r->link.tree);
 		ev.annex = &number; /* rows that write have no annex of their own */

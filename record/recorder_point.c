@@ -153,6 +153,15 @@ int recorder_resume(struct session *s, struct task *t)
 	return landing_kicked(&r->landing, t, true);
 }
 
+/* Nobody looks for a place for anything. */
+bool recorder_serves(struct session *s, struct task *t)
+{
+	const struct recorder *r = recorder_of(s);
+
+	return r->landing.phase == LANDING_IDLE && !r->landing.ready && !(r->landing.timer && r->landing.timer->on) &&
+	       !process_self.chaos && !r->link.world && !switch_asked(r, t);
+}
+
 int recorder_kicked(struct session *s, struct task *t)
 {
 	struct recorder *r = recorder_of(s);

@@ -31,6 +31,7 @@ struct run_request {
 	const struct inject *inject; /* or NULL */
 	const struct sandbox *sandbox; /* or NULL */
 	struct world *world;      /* where calls are answered from (world.h), or NULL */
+	int serve;                /* enum serve_mode */
 };
 
 struct run_result {

@@ -55,6 +55,7 @@ static void run_schedule(const struct run_request *q)
 	process_self.marked = q->marked != NULL;
 	if (q->sandbox)
 		process_self.sandbox = *q->sandbox;
+	process_self.serve = (uint8_t)q->serve;
 }
 
 /* The guest process: never returns. go: readable (at its end) when the supervisor is ready; report: to be written once. */

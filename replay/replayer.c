@@ -297,11 +297,13 @@ static int replayer_exited(struct session *s, struct task *t)
 
 static const struct session_ops replayer_ops = {
 	.name = "replay",
+	.injects = true,
 	.turn = replayer_turn,
 	.preempt = replayer_preempt,
 	.blocks = replayer_waits,
 	.unblocks = replayer_waits,
 	.resume = replayer_resume,
+	.serves = replayer_serves,
 	.syscall = replayer_syscall,
 	.tsc = replayer_tsc,
 	.fault = replayer_fault,

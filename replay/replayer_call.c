@@ -157,6 +157,15 @@ static bool done_again(const struct sys_desc *desc, int64_t result)
 	return desc->replay == REDO_FAILED || (desc->replay != INJECT && !is_error(result));
 }
 
+/* Events of other kinds, and those of other threads, begin outside the machine. */
+bool replayer_serves(struct session *s, struct task *t)
+{
+	struct replayer *r = replayer_of(s);
+
+	return !r->passed && !r->switched && !r->seek.active && !replayer_debugged(r) && replayer_peek(r) == 1 &&
+	       (r->ev.type == REC_SYSCALL || r->ev.type == REC_FAULT || r->ev.type == REC_TSC) && r->ev.tid == t->tid;
+}
+
 int replayer_syscall(struct session *s, struct task *t, const struct sys_desc *desc, int64_t *ret)
 {
 	struct replayer *r = replayer_of(s);

@@ -67,6 +67,7 @@ int replayer_first_turn(struct replayer *r, struct task *t);
 
 /* ---- operations of the session, by file ---- */
 
+bool replayer_serves(struct session *s, struct task *t);
 int replayer_syscall(struct session *s, struct task *t, const struct sys_desc *desc, int64_t *ret);
 
 int replayer_turn(struct session *s, struct task **t);

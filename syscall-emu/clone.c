@@ -14,6 +14,7 @@
 #include "syscall-emu/forward.h"
 #include "syscall-emu/mm.h"
 #include "syscall-emu/process.h"
+#include "syscall-emu/serve.h"
 #include "syscall-emu/signal_host.h"
 #include "syscall-emu/threads.h"
 #include "trace/event.h"
@@ -60,6 +61,7 @@ static void make_vm(struct task *t, const struct birth *b)
 	int rc;
 
 	threads_forked(t);
+	serve_forked();
 	process_drop_vm(t);
 	rc = process_renew_vm(t, &b->regs, b->xsave);
 	if (rc < 0)

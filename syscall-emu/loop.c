@@ -5,6 +5,7 @@
 
 #include "syscall-emu/landmark.h"
 #include "syscall-emu/seccomp.h"
+#include "syscall-emu/serve.h"
 #include "syscall-emu/session.h"
 #include "syscall-emu/signal.h"
 #include "vmm/branches.h"
@@ -36,6 +37,7 @@ static int on_syscall(struct task *t)
 	struct session *s = t->proc->sess;
 	const struct guest_regs *r = t->regs;
 	const uint64_t args[6] = { r->rdi, r->rsi, r->rdx, r->r10, r->r8, r->r9 };
+	const struct sys_desc *desc;
 	int64_t ret;
 	int rc = s->ops->preempt(s, t, false);
 
@@ -46,7 +48,9 @@ static int on_syscall(struct task *t)
 	rc = take_signals(t, false);
 	if (rc)
 		return rc < 0 ? rc : 0;
-	rc = s->ops->syscall(s, t, seccomp_filtered_row(t, sys_lookup(r->rax, args)), &ret);
+	desc = seccomp_filtered_row(t, sys_lookup(r->rax, args));
+	serve_outside(t, desc);
+	rc = s->ops->syscall(s, t, desc, &ret);
 	if (rc < 0)
 		return rc;
 	if (ret == SYS_ERESTARTSYS)
@@ -84,6 +88,9 @@ static int on_stop(struct task *t)
 	case VCPU_EXCEPTION:
 	case VCPU_EFAULT:
 		rc = signal_exception(t);
+		return rc < 0 ? rc : 0;
+	case VCPU_SERVED:
+		rc = take_signals(t, true);
 		return rc < 0 ? rc : 0;
 	case VCPU_KICK:
 		return obey(t, s->ops->kicked(s, t));
@@ -125,6 +132,7 @@ static int enter_guest(struct task *t, int (*how)(struct task *t))
 
 int task_step(struct task *t)
 {
+	serve_keep_out();
 	return enter_guest(t, step_vcpu);
 }
 
@@ -133,11 +141,15 @@ static int run(struct task *t)
 	int rc;
 
 	landmark_enter(t);
+	serve_enter(t);
 	rc = enter_guest(t, run_vcpu);
 	if (rc < 0) {
 		fprintf(stderr, "sandrec: KVM_RUN of thread %d failed: error %d\n", t->tid, -rc);
 		return rc;
 	}
+	rc = serve_leave(t);
+	if (rc < 0)
+		return rc;
 	switch (landmark_stop(t)) {
 	case LANDMARK_AGAIN:
 		return 0;
@@ -177,6 +189,7 @@ int task_loop(struct task *t)
 		s = t->proc->sess;
 		if (t->dead && !t->only_thread) {
 			t->proc->wait_status = t->wait_status;
+			serve_end(t);
 			return s->ops->exited(s, t);
 		}
 		if (t->dead)

@@ -16,6 +16,7 @@ struct process_self {
 	bool supervised; /* its parent is the supervisor */
 
 	struct sandbox sandbox;
+	uint8_t serve;     /* enum serve_mode (serve.h) */
 
 	/* How threads are scheduled (record/sched.h): not the guest's to know. */
 	uint64_t slice_ns; /* 0: the default */

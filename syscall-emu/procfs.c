@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "syscall-emu/mm.h"
+#include "syscall-emu/serve.h"
 #include "vmm/cleanup.h"
 #include "vmm/proc_self.h"
 #include "vmm/layout.h"
@@ -261,6 +262,8 @@ bool proc_thread_hidden(struct fdtable *f, long tid)
 
 	if (tid == getpid())
 		return false;
+	if (tid == serve_tid())
+		return true;
 	snprintf(name, sizeof(name), "self/task/%ld/stat", tid);
 	fd = openat(f->proc_root, name, O_RDONLY | O_CLOEXEC);
 	n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);

@@ -29,6 +29,7 @@ enum { TASK_DEAD = 1, TASK_SIGNAL = 2, TASK_STOPPED = 3 };
 
 struct session_ops {
 	const char *name;
+	bool injects; /* results come from a recording: calls are not made, whichever thread goes through them */
 
 	/*
 	 * Whose turn is it? A live session runs each thread on a host thread of its own, and leaves *t. Replay drives all
@@ -53,6 +54,12 @@ struct session_ops {
 	 * by task_step(), and t->stop is to be dealt with (t->at_stop is set); or a negative errno that ends the session.
 	 */
 	int (*resume)(struct session *s, struct task *t);
+
+	/*
+	 * Can nothing be due to the task now but what its own instructions bring about? Then its next system call may be made
+	 * without anybody else being asked, on the server's thread (serve.h). NULL: never.
+	 */
+	bool (*serves)(struct session *s, struct task *t);
 
 	/*
 	 * The task stands at a system call: carry it out (forward or handler), or inject it. *ret is what the guest gets, or

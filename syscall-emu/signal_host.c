@@ -21,6 +21,7 @@ extern const char signal_host_restorer[]; /* forward.S */
 const char signal_host_timer_tag, signal_host_kick_tag;
 
 static __thread struct task *current_task;
+static __thread pid_t stands_for; /* a server thread: whose */
 static __thread uint64_t host_mask; /* what the kernel has for this thread, so that no call is made for nothing */
 
 /* Sent SIGSEGV and SIGBUS that have to wait: standard signals do not queue, so one of each is all there is. */
@@ -114,6 +115,8 @@ static void on_signal(int sig, siginfo_t *info, void *context)
 			crash(sig, info, rip);
 		return;
 	}
+	if (!t && stands_for)
+		syscall(SYS_rt_tgsigqueueinfo, getpid(), stands_for, sig, info);
 	if (!t)
 		return;
 	if (sig == SIGBUS) /* if another one was pending the kick is not delivered on its own */
@@ -330,6 +333,11 @@ void signal_host_thread(struct task *t)
 	host_mask = MASK_FULL;
 	held[0] = held[1] = 0;
 	current_task = t;
+}
+
+void signal_host_server(pid_t tid)
+{
+	stands_for = tid;
 }
 
 int signal_host_forked(struct task *t)

@@ -40,6 +40,9 @@ int signal_host_take(struct task *t, siginfo_t *si);
  */
 void signal_host_thread(struct task *t);
 
+/* The calling host thread makes calls for the thread `tid` of the process: what is sent to the process and comes here is that one's. */
+void signal_host_server(pid_t tid);
+
 /* In a forked child: nothing is in flight any more, and the mask is t->mask again. */
 int signal_host_forked(struct task *t);
 

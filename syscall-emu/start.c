@@ -6,6 +6,7 @@
 
 #include "syscall-emu/fd.h"
 #include "syscall-emu/mm.h"
+#include "syscall-emu/serve.h"
 #include "syscall-emu/session.h"
 #include "syscall-emu/threads.h"
 
@@ -21,6 +22,7 @@ void process_drop_vm(struct task *t)
 {
 	struct process *p = t->proc;
 
+	serve_without_vm(t);
 	kept_cpu = *vm_cpu(p->vm);
 	vcpu_destroy(t->vcpu);
 	vm_destroy(p->vm);

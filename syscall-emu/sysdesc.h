@@ -72,6 +72,17 @@ enum sys_block {
 	BLOCK_NEVER, BLOCK_FD, BLOCK_ALWAYS,
 	BLOCK_STOP /* it may stop its own process: the A_SIG argument is a signal that does */
 };
+/* May the server thread make the call (serve.h)? */
+enum sys_serve {
+	SERVE_NO,     /* the default: it may wait, depends on the thread that makes it, or works on the guest's own state */
+	SERVE_ALTERS, /* no, and it changes what the kernel keeps for each thread, or takes from it: the server ends first */
+	SERVE_ANY,    /* yes */
+	SERVE_FILE,   /* if argument 0 is a descriptor of a plain file */
+	SERVE_WRITE,  /* that, and it may send SIGXFSZ */
+	SERVE_PATH,   /* if no path names a thread's own part of /proc */
+	SERVE_CLOCK,  /* if argument 0 is not a thread's clock */
+	SERVE_SELF    /* if argument 0 is not RUSAGE_THREAD */
+};
 enum sys_replay {
 	INJECT, /* replay takes result and memory from the trace */
 	REDO,   /* the handler runs again on replay: its effect is on the guest's own state */
@@ -98,7 +109,8 @@ struct sys_desc {
 	const char *name, *note;   /* note: for `sandrec syscalls`: what is partial, why it is refused */
 	uint64_t key;              /* variants: the selecting value; top level: the number */
 	uint8_t nargs, arg[6], ret, block, replay, level;
-	uint8_t own_thread;        /* must run on the caller's own host thread (fast path) */
+	uint8_t own_thread;        /* must run on the caller's own host thread */
+	uint8_t serve;             /* enum sys_serve */
 	uint8_t nb_arg;
 	uint32_t nb_mask;          /* the flag that forbids blocking (MSG_DONTWAIT...) in argument nb_arg */
 	uint8_t flags_arg;         /* which argument flags_known is about */

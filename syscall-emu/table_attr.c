@@ -17,12 +17,12 @@ static const struct sys_mem getxattr_value[] = {
 };
 
 const struct sys_desc sys_rows_attr[] = {
-	{ CALL(stat), .nargs = 2, .arg = { A_PATH, A_PTR }, ZERO, .mem = MEM(OUT(1, STAT)), .post = post_stat_exe },
-	{ CALL(fstat), .nargs = 2, .arg = { A_FD, A_PTR }, ZERO, .mem = MEM(OUT(1, STAT)) },
-	{ CALL(lstat), .nargs = 2, .arg = { A_PATH, A_PTR }, ZERO, .mem = MEM(OUT(1, STAT)) },
-	{ CALL(newfstatat), .nargs = 4, .arg = { A_FD, A_PATH, A_PTR, A_FLAGS }, ZERO, .mem = MEM(OUT(2, STAT)),
+	{ CALL(stat), .serve = SERVE_PATH, .nargs = 2, .arg = { A_PATH, A_PTR }, ZERO, .mem = MEM(OUT(1, STAT)), .post = post_stat_exe },
+	{ CALL(fstat), .serve = SERVE_ANY, .nargs = 2, .arg = { A_FD, A_PTR }, ZERO, .mem = MEM(OUT(1, STAT)) },
+	{ CALL(lstat), .serve = SERVE_PATH, .nargs = 2, .arg = { A_PATH, A_PTR }, ZERO, .mem = MEM(OUT(1, STAT)) },
+	{ CALL(newfstatat), .serve = SERVE_PATH, .nargs = 4, .arg = { A_FD, A_PATH, A_PTR, A_FLAGS }, ZERO, .mem = MEM(OUT(2, STAT)),
 	  .names = { [0] = &names_dirfd, [3] = &names_at_flags }, .post = post_newfstatat_exe },
-	{ CALL(statx), .nargs = 5, .arg = { A_FD, A_PATH, A_FLAGS, A_UINT, A_PTR }, ZERO, .mem = MEM(OUT(4, STATX)),
+	{ CALL(statx), .serve = SERVE_PATH, .nargs = 5, .arg = { A_FD, A_PATH, A_FLAGS, A_UINT, A_PTR }, ZERO, .mem = MEM(OUT(4, STATX)),
 	  .names = { [0] = &names_dirfd, [2] = &names_statx_flags, [3] = &names_statx_mask }, .post = post_statx_exe },
 	{ CALL(statfs), .nargs = 2, .arg = { A_PATH, A_PTR }, ZERO, .mem = MEM(OUT(1, STATFS)) },
 	{ CALL(fstatfs), .nargs = 2, .arg = { A_FD, A_PTR }, ZERO, .mem = MEM(OUT(1, STATFS)) },

@@ -80,9 +80,9 @@ const struct sys_desc sys_rows_ipc[] = {
 	{ CALL(mq_getsetattr), .nargs = 3, .arg = { A_FD, A_PTR, A_PTR }, ZERO,
 	  .mem = MEM(IN(1, SZ(64)), OUT(2, SZ(64))) },
 
-	{ CALL(add_key), .nargs = 5, .arg = { A_STR, A_STR, A_PTR, A_SIZE, A_INT }, .mem = MEM(IN(2, ARG(3))) },
-	{ CALL(request_key), .nargs = 4, .arg = { A_STR, A_STR, A_STR, A_INT } },
-	{ CALL(keyctl), .nargs = 5, .arg = { A_CMD, A_ULONG, A_ULONG, A_ULONG, A_ULONG }, .level = LEVEL_GENERIC,
+	{ CALL(add_key), .serve = SERVE_ALTERS, .nargs = 5, .arg = { A_STR, A_STR, A_PTR, A_SIZE, A_INT }, .mem = MEM(IN(2, ARG(3))) },
+	{ CALL(request_key), .serve = SERVE_ALTERS, .nargs = 4, .arg = { A_STR, A_STR, A_STR, A_INT } },
+	{ CALL(keyctl), .serve = SERVE_ALTERS, .nargs = 5, .arg = { A_CMD, A_ULONG, A_ULONG, A_ULONG, A_ULONG }, .level = LEVEL_GENERIC,
 	  .sel = 0, VARIANTS_OF(keyctl),
 	  .names = { [0] = &names_keyctl_cmd } },
 };

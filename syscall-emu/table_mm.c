@@ -64,7 +64,7 @@ const struct sys_desc sys_rows_mm[] = {
 	{ CALL(mbind), .nargs = 6, .arg = { A_ADDR, A_SIZE, A_ENUM, A_PTR, A_ULONG, A_FLAGS }, ZERO,
 	  .mem = MEM(IN(3, LENFN(len_bitmap))), .emulate = do_mbind,
 	  .names = { [2] = &names_mpol, [5] = &names_mpol_flags } },
-	{ CALL(set_mempolicy), .nargs = 3, .arg = { A_ENUM, A_PTR, A_ULONG }, ZERO,
+	{ CALL(set_mempolicy), .serve = SERVE_ALTERS, .nargs = 3, .arg = { A_ENUM, A_PTR, A_ULONG }, ZERO,
 	  .mem = MEM(IN(1, LENFN(len_bitmap))),
 	  .names = { [0] = &names_mpol } },
 	{ CALL(set_mempolicy_home_node), .nargs = 4, .arg = { A_ADDR, A_SIZE, A_ULONG, A_FLAGS }, ZERO,

@@ -27,14 +27,14 @@ static int64_t len_interrupted(struct task *t, const struct plan *p, const struc
 #define CLOCK .names = { [0] = &names_clock }
 
 const struct sys_desc sys_rows_time[] = {
-	{ CALL(time), .nargs = 1, .arg = { A_PTR }, .mem = MEM(OUT(0, SZ(8))) },
-	{ CALL(gettimeofday), .nargs = 2, .arg = { A_PTR, A_PTR }, ZERO, .mem = MEM(OUT(0, SZ(16)), OUT(1, SZ(8))) },
+	{ CALL(time), .serve = SERVE_ANY, .nargs = 1, .arg = { A_PTR }, .mem = MEM(OUT(0, SZ(8))) },
+	{ CALL(gettimeofday), .serve = SERVE_ANY, .nargs = 2, .arg = { A_PTR, A_PTR }, ZERO, .mem = MEM(OUT(0, SZ(16)), OUT(1, SZ(8))) },
 	{ CALL(settimeofday), .nargs = 2, .arg = { A_PTR, A_PTR }, ZERO, .mem = MEM(IN(0, SZ(16)), IN(1, SZ(8))) },
 	{ CALL(adjtimex), .nargs = 1, .arg = { A_PTR }, .mem = MEM(INOUT(0, TIMEX)) },
 	{ CALL(clock_adjtime), .nargs = 2, .arg = { A_ENUM, A_PTR }, .mem = MEM(INOUT(1, TIMEX)), CLOCK },
-	{ CALL(clock_gettime), .nargs = 2, .arg = { A_ENUM, A_PTR }, ZERO, .mem = MEM(OUT(1, TIMESPEC)), CLOCK },
+	{ CALL(clock_gettime), .serve = SERVE_CLOCK, .nargs = 2, .arg = { A_ENUM, A_PTR }, ZERO, .mem = MEM(OUT(1, TIMESPEC)), CLOCK },
 	{ CALL(clock_settime), .nargs = 2, .arg = { A_ENUM, A_PTR }, ZERO, .mem = MEM(IN(1, TIMESPEC)), CLOCK },
-	{ CALL(clock_getres), .nargs = 2, .arg = { A_ENUM, A_PTR }, ZERO, .mem = MEM(OUT(1, TIMESPEC)), CLOCK },
+	{ CALL(clock_getres), .serve = SERVE_CLOCK, .nargs = 2, .arg = { A_ENUM, A_PTR }, ZERO, .mem = MEM(OUT(1, TIMESPEC)), CLOCK },
 	{ CALL(nanosleep), .nargs = 2, .arg = { A_PTR, A_PTR }, ZERO, .block = BLOCK_ALWAYS, .own_thread = 1,
 	  .mem = MEM(IN(0, TIMESPEC), REMAINING(1, len_interrupted)) },
 	{ CALL(clock_nanosleep), .nargs = 4, .arg = { A_ENUM, A_FLAGS, A_PTR, A_PTR }, ZERO, .block = BLOCK_ALWAYS,

@@ -107,6 +107,7 @@ struct task {
 	struct seccomp_state seccomp;
 	struct bpf_call bpf;
 
+	bool served;                      /* the call at hand is made by the server (serve.h) */
 	bool newborn;                     /* the process that clone has just made, on its way back to its own code */
 	bool dead;                        /* the loop ends, and with it the process, unless: */
 	bool only_thread;                 /* other threads of the process go on */

@@ -20,7 +20,7 @@
 _Static_assert(sizeof(struct flock) == 32, "the kernel's layout");
 
 #define ROW(cmd_name, cmd, kind) .name = "fcntl$" cmd_name, .key = (cmd), .nargs = 3, .arg = { A_FD, A_CMD, kind }
-#define GET(cmd) { .name = "fcntl$" #cmd, .key = (cmd), .nargs = 2, .arg = { A_FD, A_CMD } }
+#define GET(cmd, ...) { .name = "fcntl$" #cmd, .key = (cmd), .nargs = 2, .arg = { A_FD, A_CMD }, ##__VA_ARGS__ }
 #define SET(cmd, kind) { ROW(#cmd, cmd, kind) }
 #define DUP(cmd) { ROW(#cmd, cmd, A_INT), .ret = RET_FD, .post = post_fcntl_dupfd }
 #define READ(cmd, size) { ROW(#cmd, cmd, A_PTR), ZERO, .mem = MEM(OUT(2, SZ(size))) }
@@ -32,9 +32,9 @@ _Static_assert(sizeof(struct flock) == 32, "the kernel's layout");
 const struct sys_desc fcntl_variants[] = {
 	DUP(F_DUPFD),
 	DUP(F_DUPFD_CLOEXEC),
-	GET(F_GETFD),
+	GET(F_GETFD, .serve = SERVE_ANY),
 	NAMED(F_SETFD, names_fd_flags),
-	GET(F_GETFL),
+	GET(F_GETFL, .serve = SERVE_ANY),
 	NAMED(F_SETFL, names_open_flags),
 	BOTH_WAYS(F_GETLK, FLOCK),
 	WRITE(F_SETLK, FLOCK),

@@ -43,6 +43,7 @@ enum rec_type {
 #define REC_F_POINT 0x20   /* REC_SIGNAL, with REC_F_AFTER: at an execution point, which follows the siginfo in the annex; REC_SCHED: as said there */
 #define REC_F_INJECTED 0x40 /* REC_SYSCALL: the result is not Linux's but that of `run --inject`, and the call was not made */
 #define REC_F_REFUSED 0x80 /* REC_SYSCALL, with REC_F_INJECTED: by the sandbox */
+#define REC_F_SERVED 0x04 /* REC_SYSCALL: made while the program stayed in the machine (syscall-emu/serve.h). For statistics */
 #define REC_F_ALLREGS 0x10 /* all registers stored, not differences (the encoder sets it, readers never see it) */
 
 /* What the bytes of a REC_DATA record are. */

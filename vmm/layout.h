@@ -31,6 +31,8 @@
  */
 #define GUESTLIB_BASE 0x7f0000000000ULL
 #define GUESTLIB_SIZE 0x200000ULL
+#define SWITCHLESS_BASE (GUESTLIB_BASE + GUESTLIB_SIZE) /* vmm/switchless.h */
+#define SWITCHLESS_SIZE 0x2000ULL
 
 static inline int guest_range_ok(uint64_t addr, uint64_t len)
 {

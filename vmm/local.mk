@@ -36,6 +36,9 @@ libsandrec_a_SOURCES += \
 	%D%/selftest.h \
 	%D%/step.c \
 	%D%/step.h \
+	%D%/switchless.c \
+	%D%/switchless.h \
+	%D%/switchless_int.h \
 	%D%/text_flow.c \
 	%D%/text_flow.h \
 	%D%/text_funcs.c \

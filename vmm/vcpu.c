@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "vmm/notsc.h"
-#include "vmm/vcpu_int.h"
+#include "vmm/switchless_int.h"
 
 #define VECTOR_DB 1
 #define VECTOR_NMI 2
@@ -219,7 +219,15 @@ static int syscall_stop(struct vcpu *v, struct vcpu_exit *exit)
 {
 	v->regs.rip = v->regs.rcx;
 	v->regs.rflags = v->regs.r11;
+	v->calls_seen = true;
 	exit->stop = VCPU_SYSCALL;
+	return 0;
+}
+
+/* Stopped in guestlib's code for switchless calls: before a system call, or behind one that has been made. */
+static int switchless_stop(struct vcpu *v, struct vcpu_exit *exit)
+{
+	exit->stop = switchless_resolve(&v->vm->switchless, &v->regs) ? VCPU_SERVED : VCPU_SYSCALL;
 	return 0;
 }
 
@@ -310,6 +318,8 @@ static int exception_stop(struct vcpu *v, struct vcpu_exit *exit, unsigned vecto
 			return syscall_stop(v, exit);
 		return dead(v, exit, "an exception in a stub, vector", vector);
 	}
+	if (switchless_inside(&v->vm->switchless, frame[0]))
+		return switchless_stop(v, exit);
 	if (vector == ABI_PMI_VECTOR) {
 		exit->stop = VCPU_BRANCHES;
 		return 0;
@@ -403,7 +413,9 @@ int vcpu_enter(struct vcpu *v, struct vcpu_exit *exit)
 		return exception(exit, VECTOR_GP, 0);
 	load_state(v);
 	for (;;) {
+		switchless_enter(&v->vm->switchless);
 		rc = run_once(v);
+		switchless_leave(&v->vm->switchless);
 		v->at_sysret = false;
 		get_gprs(v);
 		if (rc >= 0)
@@ -419,7 +431,8 @@ int vcpu_enter(struct vcpu *v, struct vcpu_exit *exit)
 		__atomic_store_n(&v->run->immediate_exit, 0, __ATOMIC_SEQ_CST);
 	}
 	take_kick(v);
-	return 0;
+	exit->stop = VCPU_KICK;
+	return switchless_inside(&v->vm->switchless, v->regs.rip) ? switchless_stop(v, exit) : 0;
 }
 
 int vcpu_run(struct vcpu *v, struct vcpu_exit *exit)

@@ -13,6 +13,7 @@
 enum vcpu_stop {
 	VCPU_SYSCALL,   /* after a `syscall` instruction: rip behind it, rcx = rip, r11 = rflags, rax = number */
 	VCPU_EXCEPTION, /* vector, error, cr2 filled; rip as the architecture pushes it (faults: the instruction) */
+	VCPU_SERVED,    /* right behind a system call that somebody else has made already (switchless.h) */
 	VCPU_KICK,      /* a signal or vcpu_kick() ended the run between two user instructions */
 	VCPU_EFAULT,    /* KVM could not use a page that the guest's entry allows (SIGBUS pages): address unknown,
 	                   rip is the instruction, which has not executed */

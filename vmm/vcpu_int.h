@@ -20,6 +20,7 @@
 #define RFLAGS_USER 0x254dd5ULL
 
 #define CR4_TSD (1ULL << 2)
+#define CR4_FSGSBASE (1ULL << 16)
 
 /* branches.c; zero on hosts without a usable counter. */
 struct branch_clock {
@@ -45,6 +46,7 @@ struct vcpu {
 	uint8_t *page;          /* GDT, TSS, stacks: host view of page_addr */
 	uint64_t page_addr;
 	bool at_sysret;         /* KVM's state is the system call stub at CPL 0: `sysretq` leads back */
+	bool calls_seen;        /* there was a system call: what kind of host this is can be told */
 	bool reload;            /* v->user changed: the next entry must load all of it */
 	bool trap_tsc;
 	int kicked;             /* vcpu_kick() was called and no VCPU_KICK reported yet; atomic */

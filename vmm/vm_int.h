@@ -22,6 +22,18 @@
 #define WINDOW_SLOT_MAX (1ULL << 30) /* neighbouring windows made at once share a slot up to this size */
 #define NWINDOWS (GUEST_TOP >> WINDOW_SHIFT)
 
+/*
+ * Switchless calls (switchless.h). The gate is closed while the vCPU's thread is not in the guest; it opens it, the server
+ * takes it to serve a request and opens it again, and who waits for that says so.
+ */
+enum { GATE_CLOSED, GATE_OPEN, GATE_SERVING, GATE_AWAITED };
+struct switchless {
+	uint8_t *data;          /* host view of the page that is shared with the guest; NULL: not installed */
+	uint32_t gate;          /* atomic, a futex */
+	bool allowed;
+	uint64_t missed;
+};
+
 struct vm {
 	int fd;
 	struct kvm_host host;
@@ -32,6 +44,7 @@ struct vm {
 	uint32_t *window;       /* by guest address >> WINDOW_SHIFT: window number + 1, or 0 */
 	uint64_t windows;       /* windows handed out */
 	unsigned slots, tables, vcpus;
+	struct switchless switchless;
 	bool apic;              /* KVM has local APICs for it: the branch counter can interrupt */
 	bool syscall_cpl0;      /* a system call was seen to enter CPL 0: this is not a software host */
 };

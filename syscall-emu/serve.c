@@ -1,0 +1,446 @@
+/* Serving system calls beside the guest. Contract: serve.h. */
+#include <errno.h>
+#include <linux/futex.h>
+#include <linux/magic.h>
+#include <malloc.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <sys/vfs.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "guestlib/abi.h"
+#include "syscall-emu/landmark.h"
+#include "syscall-emu/process.h"
+#include "syscall-emu/serve.h"
+#include "syscall-emu/signal_host.h"
+#include "vmm/switchless.h"
+
+#define STACK (512u << 10)     /* as a guest thread's (record/thread.c) */
+#define POLL_NS 50000          /* how long the server looks for the next request before it sleeps */
+#define PATIENCE 40            /* so much longer for the first one: the task is outside when it wakes */
+#define LOOKS_NS 20000         /* how long the guest looks for its answer: about half of an exit */
+#define LOOKS_ALWAYS_NS 2000000
+#define BURST_BEGIN 64         /* calls in quick succession that begin the thread */
+#define BURST_WAKE 8           /* and that wake it */
+#define BURST_MAX 8192         /* when being awake has been of no use again and again */
+#define BURST_CALL_NS 150000   /* quick succession: so much for a call, its exit included */
+#define WORTH 16               /* calls that make being awake worth it */
+#define FEW 4                  /* so few of them for each missed request are too few */
+#define MISSES 8               /* requests that were not taken in time: often enough to think about it */
+#define RFLAGS_TF 0x100ULL
+
+static struct {
+	struct process *proc;      /* whose it is: a child that borrows our memory has another */
+	struct switchless *page;
+	struct task *task;
+	pthread_t thread;
+	pid_t tid;                 /* atomic */
+	bool made;
+	bool resting;              /* it is let fall asleep */
+	int quit;                  /* atomic */
+	int asleep;                /* atomic, a futex; set by the server, cleared by who wakes it */
+	int awake;                 /* atomic; set by the server while it looks for requests */
+	int rc;                    /* of a served call that ended the session; read while the server is not at work */
+	uint64_t served;           /* as rc */
+	uint64_t served_then, missed_then; /* when it was woken */
+	unsigned calls, burst;     /* calls outside in a row, and how many make a burst */
+	uint64_t since;            /* when the row began */
+	uint64_t poll;             /* looks that take POLL_NS here */
+} server;
+
+/* ---- which calls ---- */
+
+/* Where a read or write of a plain file waits for nothing but a disk. procfs and its like have files that wait for events. */
+static bool plain_file_system(int fd, const struct stat *st)
+{
+	static __thread struct { dev_t dev; bool known, plain; } cache[16];
+	unsigned at = (unsigned)(st->st_dev ^ st->st_dev >> 8) % 16;
+	struct statfs fs;
+
+	if (cache[at].known && cache[at].dev == st->st_dev)
+		return cache[at].plain;
+	if (fstatfs(fd, &fs) < 0)
+		return false;
+	cache[at].dev = st->st_dev;
+	cache[at].known = true;
+	switch ((uint32_t)fs.f_type) {
+	case EXT4_SUPER_MAGIC:
+	case XFS_SUPER_MAGIC:
+	case BTRFS_SUPER_MAGIC:
+	case F2FS_SUPER_MAGIC:
+	case TMPFS_MAGIC:
+	case RAMFS_MAGIC:
+	case OVERLAYFS_SUPER_MAGIC:
+	case SQUASHFS_MAGIC:
+	case ISOFS_SUPER_MAGIC:
+	case MSDOS_SUPER_MAGIC:
+		return cache[at].plain = true;
+	}
+	return cache[at].plain = false;
+}
+
+/* Answers at once: files, directories, /dev/null, /dev/zero, /dev/full, /dev/urandom. One that is not open is an error at once. */
+static bool plain_file(int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return true;
+	if (S_ISCHR(st.st_mode))
+		return major(st.st_rdev) == 1 && (minor(st.st_rdev) == 3 || minor(st.st_rdev) == 5 || minor(st.st_rdev) == 7 ||
+						   minor(st.st_rdev) == 9);
+	return (S_ISREG(st.st_mode) || S_ISDIR(st.st_mode)) && plain_file_system(fd, &st);
+}
+
+/* The signal for a file that grows beyond its limit is sent to the thread that writes. */
+static bool sizes_unlimited(void)
+{
+	struct rlimit limit;
+
+	return getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur == RLIM_INFINITY;
+}
+
+/* /proc/thread-self is the thread that asks; everything else in a file system is the same for all of a process. */
+static bool same_for_all(uint64_t addr)
+{
+	char name[4096];
+
+	return guest_string(name, addr, sizeof(name)) >= 0 && !strstr(name, "thread-self");
+}
+
+static bool path_argument(const struct sys_desc *d, const struct guest_regs *r)
+{
+	const uint64_t args[6] = { r->rdi, r->rsi, r->rdx, r->r10, r->r8, r->r9 };
+
+	for (unsigned i = 0; i < d->nargs; i++)
+		if (d->arg[i] == A_PATH && !same_for_all(args[i]))
+			return false;
+	return true;
+}
+
+/* As far as the row tells. */
+static bool servable(const struct task *t, const struct sys_desc *d)
+{
+	if (t->proc->sess->ops->injects)
+		return !d || d->replay == INJECT;
+	return d && d->serve > SERVE_ALTERS;
+}
+
+static bool can_serve(const struct task *t, const struct sys_desc *d)
+{
+	const struct guest_regs *r = t->regs;
+
+	if (!servable(t, d) || t->proc->sess->ops->injects)
+		return servable(t, d);
+	switch ((enum sys_serve)d->serve) {
+	case SERVE_NO:
+	case SERVE_ALTERS:
+		return false;
+	case SERVE_ANY:
+		return true;
+	case SERVE_FILE:
+		return plain_file((int)r->rdi);
+	case SERVE_WRITE:
+		return plain_file((int)r->rdi) && sizes_unlimited();
+	case SERVE_PATH:
+		return path_argument(d, r);
+	case SERVE_CLOCK: /* the processor times of threads have other numbers */
+		return r->rdi <= CLOCK_MONOTONIC_COARSE && r->rdi != CLOCK_THREAD_CPUTIME_ID;
+	case SERVE_SELF: /* RUSAGE_THREAD */
+		return (int)r->rdi != RUSAGE_THREAD;
+	}
+	return false;
+}
+
+/* ---- the server's thread ---- */
+
+static uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+}
+
+static const struct sys_desc *row_of(const struct guest_regs *r)
+{
+	return sys_lookup(r->rax, (const uint64_t[6]){ r->rdi, r->rsi, r->rdx, r->r10, r->r8, r->r9 });
+}
+
+/* What else is there for the task? Nothing, or it leaves the machine. */
+static bool only_calls(struct task *t)
+{
+	const struct session_ops *ops = t->proc->sess->ops;
+
+	return !t->pending && !t->dead && ops->serves && ops->serves(t->proc->sess, t);
+}
+
+static uint32_t serve(struct task *t)
+{
+	const struct sys_desc *d = row_of(t->regs);
+	struct session *s = t->proc->sess;
+	int64_t ret;
+
+	if (!only_calls(t) || !can_serve(t, d))
+		return ABI_SW_DECLINED;
+	t->served = true;
+	server.rc = s->ops->syscall(s, t, d, &ret);
+	t->served = false;
+	server.served++;
+	if (server.rc < 0)
+		return ABI_SW_LEAVE;
+	if (ret == SYS_ERESTARTSYS) {
+		t->regs->rip -= 2; /* a signal is on its way: it is taken outside */
+		return ABI_SW_LEAVE;
+	}
+	t->regs->rax = (uint64_t)ret;
+	return only_calls(t) ? ABI_SW_DONE : ABI_SW_LEAVE;
+}
+
+static bool take(struct task *t)
+{
+	if (!switchless_take(server.page, t->regs))
+		return false;
+	switchless_answer(server.page, t->regs, serve(t));
+	return true;
+}
+
+static void sleep_until_woken(struct task *t)
+{
+	__atomic_store_n(&server.awake, 0, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&server.asleep, 1, __ATOMIC_SEQ_CST);
+	switchless_doze(server.page);
+	take(t); /* one that came just now */
+	while (__atomic_load_n(&server.asleep, __ATOMIC_SEQ_CST) && !__atomic_load_n(&server.quit, __ATOMIC_SEQ_CST))
+		syscall(SYS_futex, &server.asleep, FUTEX_WAIT_PRIVATE, 1, NULL, NULL, 0);
+}
+
+static void *server_main(void *arg)
+{
+	struct task *t = arg;
+	uint64_t looks = 0, most = server.poll * PATIENCE;
+
+	signal_host_server(t->tid);
+	__atomic_store_n(&server.tid, (pid_t)syscall(SYS_gettid), __ATOMIC_RELAXED);
+	__atomic_store_n(&server.awake, 1, __ATOMIC_SEQ_CST);
+	while (!__atomic_load_n(&server.quit, __ATOMIC_SEQ_CST)) {
+		if (take(t)) {
+			looks = 0;
+			most = process_self.serve == SERVE_ALWAYS ? server.poll * PATIENCE : server.poll;
+			continue;
+		}
+		__builtin_ia32_pause();
+		if (++looks < most)
+			continue;
+		sleep_until_woken(t);
+		looks = 0;
+		most = server.poll * PATIENCE;
+		__atomic_store_n(&server.awake, 1, __ATOMIC_SEQ_CST);
+	}
+	return NULL;
+}
+
+/* ---- beginning and ending ---- */
+
+static void wake(void)
+{
+	if (__atomic_exchange_n(&server.asleep, 0, __ATOMIC_SEQ_CST))
+		syscall(SYS_futex, &server.asleep, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+}
+
+static uint64_t measure_poll(void)
+{
+	uint64_t begin = now_ns(), ns;
+
+	for (unsigned i = 0; i < 200; i++)
+		__builtin_ia32_pause();
+	ns = now_ns() - begin;
+	return 200 * (uint64_t)POLL_NS / (ns ? ns : 1) + 1;
+}
+
+static bool several_processors(void)
+{
+	cpu_set_t set;
+
+	return sched_getaffinity(0, sizeof(set), &set) < 0 || CPU_COUNT(&set) > 1;
+}
+
+/* With every signal blocked that can be, which the new thread inherits. */
+static int make_thread(struct task *t)
+{
+	const uint64_t most = ~(SIGBIT(SIGSEGV) | SIGBIT(SIGBUS));
+	pthread_attr_t attr;
+	uint64_t mask;
+	int rc;
+
+	mallopt(M_ARENA_MAX, 1);
+	syscall(SYS_rt_sigprocmask, SIG_SETMASK, &most, &mask, sizeof(mask));
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, STACK);
+	rc = pthread_create(&server.thread, &attr, server_main, t);
+	pthread_attr_destroy(&attr);
+	syscall(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, sizeof(mask));
+	/* One of the two others was caught just now: the rest waits until it has been delivered. */
+	if (t->pending)
+		syscall(SYS_rt_sigprocmask, SIG_SETMASK, &most, NULL, sizeof(most));
+	return rc;
+}
+
+static bool begin(struct task *t)
+{
+	struct session *s = t->proc->sess;
+
+	if (!switchless_useful(t->vcpu) || !several_processors() ||
+	    switchless_install(t->vcpu, process_self.serve == SERVE_ALWAYS ? LOOKS_ALWAYS_NS : LOOKS_NS, &server.page) < 0)
+		return false;
+	server.task = t;
+	server.quit = server.asleep = server.awake = 0;
+	if (!server.poll)
+		server.poll = measure_poll();
+	server.made = make_thread(t) == 0;
+	/* libc takes these for itself with its first thread. */
+	s->ops->set_action(s, t, 32);
+	s->ops->set_action(s, t, 33);
+	return server.made;
+}
+
+static bool ours(const struct task *t)
+{
+	if (!server.proc)
+		server.proc = t->proc;
+	return server.proc == t->proc;
+}
+
+void serve_end(struct task *t)
+{
+	if (!server.made || !ours(t))
+		return;
+	__atomic_store_n(&server.quit, 1, __ATOMIC_SEQ_CST);
+	wake();
+	pthread_join(server.thread, NULL);
+	server.made = server.resting = false;
+	__atomic_store_n(&server.tid, 0, __ATOMIC_RELAXED);
+	server.calls = 0;
+}
+
+void serve_without_vm(struct task *t)
+{
+	serve_end(t);
+	if (ours(t))
+		server.page = NULL;
+}
+
+void serve_forked(void)
+{
+	uint64_t poll = server.poll;
+
+	memset(&server, 0, sizeof(server));
+	server.poll = poll;
+}
+
+pid_t serve_tid(void)
+{
+	pid_t tid;
+
+	/* It exists before it has come to say what its number is. */
+	while (!(tid = __atomic_load_n(&server.tid, __ATOMIC_RELAXED)) && server.made)
+		sched_yield();
+	return tid;
+}
+
+/* ---- around the guest ---- */
+
+/* Nothing that would have to be asked before or after each call, by this thread. */
+static bool simple(const struct task *t)
+{
+	const struct process *p = t->proc;
+
+	return p->nthreads == 1 && !p->sched && !p->grouped && !p->shared && !p->inject.n && !t->seccomp.mode &&
+	       !landmark_armed(t) && !(t->regs->rflags & RFLAGS_TF);
+}
+
+void serve_enter(struct task *t)
+{
+	if (server.page)
+		switchless_allow(server.page, server.made && ours(t) && !server.resting && simple(t) && only_calls(t) &&
+					      __atomic_load_n(&server.awake, __ATOMIC_SEQ_CST));
+}
+
+void serve_keep_out(void)
+{
+	if (server.page)
+		switchless_allow(server.page, false);
+}
+
+int serve_leave(const struct task *t)
+{
+	return server.made && ours(t) ? server.rc : 0;
+}
+
+/* Was it of use since it was woken? If not, the next time takes more. */
+static void judge(bool useful)
+{
+	unsigned more = server.burst * 4 < BURST_MAX ? server.burst * 4 : BURST_MAX;
+
+	server.burst = useful ? BURST_WAKE : more;
+	server.served_then = server.served;
+	server.missed_then = switchless_missed(server.page);
+}
+
+/* Awake, and yet the call is made outside: does the server get no processor? */
+static void look_at_misses(void)
+{
+	uint64_t missed = switchless_missed(server.page) - server.missed_then;
+
+	if (process_self.serve == SERVE_ALWAYS || missed < MISSES)
+		return;
+	server.resting = missed * FEW > server.served - server.served_then;
+	judge(!server.resting);
+}
+
+/* So many calls so quickly one after the other that having a server would have paid? */
+static bool is_burst(void)
+{
+	uint64_t since = server.since;
+
+	if (process_self.serve == SERVE_ALWAYS)
+		return true;
+	if (server.calls == 0)
+		server.since = now_ns();
+	if (++server.calls < server.burst)
+		return false;
+	server.calls = 0;
+	return now_ns() - since < server.burst * (uint64_t)BURST_CALL_NS;
+}
+
+void serve_outside(struct task *t, const struct sys_desc *desc)
+{
+	const struct sys_desc *row = sys_row((uint32_t)t->regs->rax);
+	const struct session_ops *ops = t->proc->sess->ops;
+
+	if (process_self.serve == SERVE_NEVER || !ops->serves || !ours(t))
+		return;
+	if (!ops->injects && (!row || row->serve == SERVE_ALTERS))
+		serve_end(t);
+	if (!servable(t, desc) || !simple(t))
+		return;
+	if (!server.burst)
+		server.burst = BURST_BEGIN;
+	if (server.made && !server.resting && !__atomic_load_n(&server.asleep, __ATOMIC_SEQ_CST)) {
+		look_at_misses();
+	} else if (is_burst()) {
+		if (server.made)
+			judge(server.served - server.served_then >= WORTH && !server.resting);
+		else
+			server.burst = begin(t) ? BURST_WAKE : BURST_MAX;
+		server.resting = false;
+		wake();
+	}
+}

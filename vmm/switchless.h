@@ -1,0 +1,47 @@
+/*
+ * System calls that are answered while the program stays in the machine (SGX calls this switchless): the guest leaves its
+ * registers in a page and looks at it for a while, a server thread of the VMM takes them, makes the call and puts the new
+ * ones there. Only on software hosts, where leaving the machine costs 20 times as much as `syscall` does.
+ *
+ * Nothing in guest memory changes for it: `syscall` itself enters guestlib's code (guestlib/switchless.S). Wherever that
+ * is stopped, by a signal or because nobody answered, vcpu_run() returns a stop of the program: VCPU_SYSCALL when the
+ * call has not been made, VCPU_SERVED behind it when it has.
+ *
+ * Two threads: the vCPU's, which opens and closes the gate around KVM_RUN, and the server, which takes requests while the gate
+ * is open. When vcpu_run() has returned the server is not at work and begins nothing, so whatever belongs to the
+ * process is the vCPU thread's alone. The page is the guest's to write: it decides nothing but what the registers are.
+ */
+#ifndef SANDREC_SWITCHLESS_H
+#define SANDREC_SWITCHLESS_H
+
+#include "vmm/vcpu.h"
+
+struct switchless;
+
+/*
+ * Can this vCPU's host thread gain by it? Known after its first system call. False for good once a second vCPU was made: the
+ * pages are one set, and their users take turns only at stops.
+ */
+bool switchless_useful(const struct vcpu *v);
+
+/* Installs code and pages: system calls of v enter them from now on. The guest looks for an answer
+ * for about looks_ns, then leaves the machine. 0 or a negative errno (nothing has changed). */
+int switchless_install(struct vcpu *v, uint64_t looks_ns, struct switchless **out);
+
+/* vCPU thread, before vcpu_run(): will requests be taken in it? */
+void switchless_allow(struct switchless *s, bool allow);
+
+/* How many requests the guest has withdrawn because nobody took them in time. */
+uint64_t switchless_missed(const struct switchless *s);
+
+/*
+ * Server thread. take: true when there was a request: *r has the registers, as at VCPU_SYSCALL (bases of v as they were at
+ * the last stop unless the guest can read them itself); then answer() follows, with *r as the program is to go on and one of
+ * ABI_SW_DONE, _LEAVE, _DECLINED (the registers do not count). doze: requests are not waited for any more until the next
+ * vcpu_run() that allows them; a last take() must follow.
+ */
+bool switchless_take(struct switchless *s, struct guest_regs *r);
+void switchless_answer(struct switchless *s, const struct guest_regs *r, uint32_t state);
+void switchless_doze(struct switchless *s);
+
+#endif
