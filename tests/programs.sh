@@ -257,4 +257,13 @@ if have python3; then
 else
 	skip "bash in a terminal, builtins" "no python3 here"
 fi
+# Our own unit tests: Check's programs, which fork for each test.
+for unit in memo options plan signal_host; do
+	if [ -x "$top_builddir/tests/unit/test_$unit" ]; then
+		same_replays "test_$unit" "$top_builddir/tests/unit/test_$unit"
+	else
+		skip "test_$unit" "not built (no check library)"
+	fi
+done
+
 done_testing
