@@ -66,6 +66,22 @@ struct copy *copies_before(struct replay_debug *d, const struct link_place *plac
 struct copy *copies_anchor(struct replay_debug *d, uint64_t anchor);
 void copies_free(struct replay_debug *d);
 
+/*
+ * ---- debug_ahead.c: a place inside a computation that is costly to find (each pass of its instruction leaves the guest) is
+ * looked for by one that is a few instructions ahead of it. ----
+ */
+struct ahead {
+	struct peer peer;          /* stands there; sock -1: the place itself is as good */
+	struct link_place place;
+	struct link_mark mark;     /* where place is neither behind an event nor at one */
+	uint64_t steps;            /* so many instructions on */
+	uint64_t hits;             /* of what would have stopped `what` in between, from the place itself on */
+};
+/* From what the client sees, which is such a place. Runs will be limited to it: goal is set. what: counts, or NULL. */
+int ahead_find(struct replay_debug *d, const struct link_run *what, struct ahead *a);
+int ahead_none(struct replay_debug *d, struct ahead *a); /* the place itself */
+void ahead_end(struct replay_debug *d, struct ahead *a);
+
 /* ---- debug_time.c: back ---- */
 int time_back_step(struct replay_debug *d);                            /* 1: at the beginning already */
 int time_back_to(struct replay_debug *d, pid_t tid);                    /* to what this thread did last; 1: nothing */

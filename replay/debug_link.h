@@ -102,6 +102,7 @@ struct link_run {
 	uint64_t skip;           /* go on at the first so many */
 	struct debug_wishes wishes;
 
+	bool slide;              /* only a few instructions, to a place that is easy to find: LINK_BUDGET */
 	uint64_t steps;          /* so many instructions (of tid, when not 0); 0: no stepping */
 	int32_t tid;
 	uint64_t range[2];       /* more of them, while rip is in here */

@@ -285,7 +285,8 @@ static void take_run(struct debuggee *d, const struct link_run *r)
 	d->run = *r;
 	d->stepped = d->hits = d->passes = 0;
 	d->fresh = !r->from_start;
-	d->interrupted = d->timed_out = false;
+	d->interrupted = false;
+	d->timed_out = r->slide;
 	d->slide = SLIDE_MAX;
 	goal_begin(d);
 	d->extra[0] = d->extra[1] = 0;

@@ -272,54 +272,65 @@ static int walk(struct replay_debug *d, struct peer *p, uint64_t n)
 	return rc;
 }
 
-/* Runs will be limited to where the client stands. */
-static int goal_here(struct replay_debug *d, struct link_mark *mark)
+/* In a computation, and how it got there is not known. */
+static bool inside(const struct link_place *place)
 {
-	int rc = peer_mark(&d->now, mark);
-
-	if (rc == 0) {
-		d->goal.at = &d->now;
-		d->goal.mark = *mark;
-	}
-	return rc;
+	return !place->at_event && !at_start(place);
 }
 
-static int search_back(struct replay_debug *d, const struct link_place *place, uint64_t rip)
+/* From the base, which stepping leads to the target from: to what is before `place`, n instructions from the base. */
+static int walk_back(struct replay_debug *d, struct search *s, const struct link_place *place, uint64_t n, uint64_t rip)
 {
-	struct search s = { .d = d, .base = none };
 	cleanup_peer struct peer p = none;
-	struct link_mark mark = { 0 };
-	int rc = 0;
-	uint64_t n = 0;
+	int rc;
 
-	if (!place->at_event && !at_start(place))
-		rc = goal_here(d, &mark);
-	if (rc == 0)
-		rc = first_base(d, place, &s.base);
-	limit_to(&s.run, place, &mark);
-	if (rc == 0)
-		rc = approach(&s);
-	d->goal.at = NULL;
-	if (rc == 0) {
-		/* At an event the program is where the instructions before have brought it. */
-		n = s.steps - !place->at_event;
-		if (!s.base.at.place.exact)
-			copies_add(d, &s.base, true, 0);
-		rc = peer_copy(&s.base, 0, &p);
-	}
-	peer_quit(&s.base);
+	if (!s->base.at.place.exact)
+		copies_add(d, &s->base, true, 0);
+	rc = peer_copy(&s->base, 0, &p);
 	if (rc < 0)
 		return rc;
-	if (s.steps == 0) {
+	if (n == 0) {
 		/* An event right behind another one, or nothing has executed since the base: what is before it counts. */
 		time_adopt(d, &p);
 		return time_back_step(d);
 	}
-	rc = walk(d, &p, n);
+	/* At an event the program is where the instructions before have brought it. */
+	rc = walk(d, &p, place->at_event ? n : n - 1);
 	/* A fault: its instruction has not executed yet. One further back. */
 	if (rc == 0 && place->at_event && d->now.at.rip == rip)
 		return time_back_step(d);
 	return rc;
+}
+
+/* By way of a place ahead, when there is one that is easier to find; else, or when that one led astray, straight. */
+static int search_by(struct replay_debug *d, const struct link_place *place, uint64_t rip, bool straight)
+{
+	struct search s = { .d = d, .base = none };
+	struct ahead a = { .peer = none, .place = *place };
+	bool astray = false;
+	int rc = 0;
+
+	if (inside(place))
+		rc = straight ? ahead_none(d, &a) : ahead_find(d, NULL, &a);
+	if (rc == 0)
+		rc = first_base(d, place, &s.base);
+	limit_to(&s.run, &a.place, &a.mark);
+	if (rc == 0)
+		rc = approach(&s);
+	ahead_end(d, &a);
+	/* The last pass of some instruction may lie between the place and the one ahead. */
+	astray = a.steps && s.steps <= a.steps;
+	if (rc == 0 && !astray)
+		rc = walk_back(d, &s, place, s.steps - a.steps, rip);
+	peer_quit(&s.base);
+	return rc == 0 && astray ? search_by(d, place, rip, true) : rc;
+}
+
+static int search_back(struct replay_debug *d, const struct link_place *place, uint64_t rip)
+{
+	const struct link_place at = *place; /* it may be d->now's */
+
+	return search_by(d, &at, rip, false);
 }
 
 static bool at_begin(const struct replay_debug *d, const struct link_place *p)
@@ -393,8 +404,8 @@ static int find_last_change(struct replay_debug *d, struct peer *from)
 	return rc;
 }
 
-/* From checkpoint c to the limit: how many stops there are on the way; then to the last of them. */
-static int last_hit(struct replay_debug *d, struct copy *c, const struct link_run *limited, bool *found)
+/* From checkpoint c to the limit: how many stops there are on the way, but for so many beyond; then to the last of them. */
+static int last_hit(struct replay_debug *d, struct copy *c, const struct link_run *limited, uint64_t beyond, bool *found)
 {
 	cleanup_peer struct peer p = none;
 	struct link_run run = *limited;
@@ -408,10 +419,10 @@ static int last_hit(struct replay_debug *d, struct copy *c, const struct link_ru
 		return rc;
 	if (!reached(&p, limited))
 		return -ENXIO;
-	*found = p.at.hits > 0;
+	*found = p.at.hits > beyond;
 	if (!*found)
 		return 0;
-	run.skip = p.at.hits - 1;
+	run.skip = p.at.hits - beyond - 1;
 	run.count = false;
 	peer_quit(&p);
 	rc = copy_of(c, &p);
@@ -427,20 +438,26 @@ static int last_hit(struct replay_debug *d, struct copy *c, const struct link_ru
 
 int time_back_run(struct replay_debug *d, const struct link_run *what)
 {
+	struct ahead a = { .peer = none, .place = d->now.at.place };
 	struct link_place place = d->now.at.place;
 	struct link_run run = *what;
-	struct link_mark mark = { 0 };
+	struct link_mark mark;
 	bool found = false;
 	struct copy *c, *at = NULL;
+	uint64_t beyond;
 	int rc = 0;
 
 	if (at_begin(d, &place))
 		return 1;
-	if (!place.at_event && !at_start(&place))
-		rc = goal_here(d, &mark);
-	while (rc == 0 && !found && (c = copies_before(d, &place, false))) {
+	if (inside(&place))
+		rc = ahead_find(d, what, &a);
+	mark = a.mark;
+	beyond = a.hits;
+	c = rc < 0 ? NULL : copies_before(d, &place, false);
+	place = a.place;
+	for (; rc == 0 && !found && c; c = copies_before(d, &place, false)) {
 		limit_to(&run, &place, &mark);
-		rc = last_hit(d, c, &run, &found);
+		rc = last_hit(d, c, &run, beyond, &found);
 		if (at && d->goal.at)
 			at->mark = d->goal.mark; /* with what was learned */
 		place = c->anchor ? c->was : c->peer.at.place;
@@ -450,8 +467,9 @@ int time_back_run(struct replay_debug *d, const struct link_run *what)
 		d->goal.at = c->anchor ? &c->peer : NULL;
 		d->goal.mark = mark;
 		at = c->anchor ? c : NULL;
+		beyond = 0;
 	}
-	d->goal.at = NULL;
+	ahead_end(d, &a);
 	if (rc < 0 || found)
 		return rc;
 	rc = time_begin(d);

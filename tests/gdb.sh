@@ -95,5 +95,20 @@ if have sqlite3; then
 		create index i on t(b); select count(*), sum(a) from t where b like '%3%';" </dev/null
 	exact database
 fi
+# lldb, where it is there: it attaches to what `serve` prints, stops at a breakpoint, goes on.
+if have lldb; then
+	"$SANDREC" serve -q --once --listen 127.0.0.1:0 "$T/users.trace" >"$T/serve.out" 2>&1 &
+	served=$!
+	for _ in $(seq 100); do grep -q listening "$T/serve.out" && break; sleep 0.1; done
+	limited "$T/lldb" lldb --no-lldbinit --batch -o "target create $T/users" -o "gdb-remote $(sed -n 's/.*listening on //p' "$T/serve.out")" \
+		-o 'breakpoint set -n fact' -o continue -o bt -o 'frame variable' -o 'breakpoint delete 1' -o finish -o 'thread step-over' \
+		-o 'process detach' </dev/null
+	kill "$served" 2>/dev/null
+	wait "$served" 2>/dev/null
+	for what in 'attaches:stop reason = signal SIGTRAP' 'stops at a breakpoint:stop reason = breakpoint 1.1' \
+		'sees the stack:frame #1: .*main' 'sees variables:n = 5' 'finishes:Return value: .* = 120' 'steps:stop reason = step over'; do
+		check "lldb ${what%%:*}" grep -q -- "${what#*:}" "$T/lldb.out"
+	done
+fi
 check "a hostile client" python3 "$top_srcdir/tests/tools/gdb_hostile.py" "$SANDREC" "$T/target.trace"
 done_testing
