@@ -74,7 +74,7 @@ int64_t recorder_fork(struct session *s, struct task *t, struct plan *p, const s
 	int64_t pid;
 	int32_t number;
 
-	if (!(q->flags & CLONE_VM) && mm_shared_writable(t->proc->mm))
+	if (q->joined || (!(q->flags & CLONE_VM) && mm_shared_writable(t->proc->mm)))
 		recorder_shares(s, t);
 
 	/* Taken before, so that our own event can say which one it is. */

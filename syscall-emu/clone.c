@@ -1,5 +1,6 @@
 /* fork, vfork, clone, clone3. Contract: clone.h. */
 #include <errno.h>
+#include <linux/futex.h>
 #include <linux/sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -7,12 +8,15 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "syscall-emu/clone.h"
 #include "syscall-emu/fd.h"
 #include "syscall-emu/forward.h"
 #include "syscall-emu/mm.h"
+#include "syscall-emu/mm_join.h"
 #include "syscall-emu/process.h"
 #include "syscall-emu/serve.h"
 #include "syscall-emu/signal_host.h"
@@ -30,8 +34,6 @@
 /* What a new thread must share with the others here; Linux insists on less. */
 #define THREAD_FLAGS (CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND)
 
-/* A process that shares memory or descriptors with a parent that goes on running needs a recorded order of execution. */
-#define UNSUPPORTED (CLONE_FILES | CLONE_SIGHAND)
 
 /* ---- the host side ---- */
 
@@ -40,6 +42,7 @@ struct birth {
 	const struct fork_request *q;
 	struct guest_regs regs;
 	void *xsave;
+	uint32_t *parted; /* shared with the parent, which waits for it: the child has its own copy of joined memory */
 	int (*ready)(struct task *child, void *arg);
 	void *arg;
 };
@@ -53,6 +56,30 @@ static _Noreturn void stillborn(const char *what, int rc)
 static uint32_t xsave_size(const struct task *t)
 {
 	return vm_cpu(t->proc->vm)->xsave_size;
+}
+
+static void part(struct task *t, const struct birth *b)
+{
+	int rc = mm_part(t->proc->mm);
+
+	if (rc < 0)
+		stillborn("no memory", rc);
+	__atomic_store_n(b->parted, 1, __ATOMIC_SEQ_CST);
+	syscall(SYS_futex, b->parted, FUTEX_WAKE, 1, NULL, NULL, 0);
+}
+
+/* The parent must not change what the child is about to copy. Unless that has been killed. */
+static void await_part(const struct birth *b, pid_t pid)
+{
+	const struct timespec patience = { .tv_nsec = 20000000 };
+
+	while (!__atomic_load_n(b->parted, __ATOMIC_SEQ_CST)) {
+		siginfo_t si = { 0 };
+
+		if (waitid(P_PID, (id_t)pid, &si, WEXITED | WNOHANG | WNOWAIT | __WALL) == 0 ? si.si_pid == pid : kill(pid, 0) < 0)
+			break;
+		syscall(SYS_futex, b->parted, FUTEX_WAIT, 0, &patience, NULL, 0);
+	}
 }
 
 /* The forked child's own VM over the same addresses. KVM refuses the parent's to anybody else. */
@@ -93,6 +120,7 @@ static void be_born(struct task *t, const struct birth *b)
 		t->regs->fs_base = b->q->tls;
 	if (b->q->flags & CLONE_CLEAR_SIGHAND)
 		clear_handlers(t);
+	t->clear_child_tid = b->q->flags & CLONE_CHILD_CLEARTID ? b->q->child_tid : 0;
 	if (b->q->flags & CLONE_VM) {
 		threads_borrowed(t);
 		t->rseq = 0;
@@ -124,6 +152,11 @@ static int64_t fork_copy(struct birth *b, const struct fork_request *q)
 	struct rlimit limit;
 	long pid;
 
+	if (mm_joined(b->t->proc->mm) && !q->joined) {
+		b->parted = mmap(NULL, sizeof(*b->parted), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+		if (b->parted == MAP_FAILED)
+			return -ENOMEM;
+	}
 	/* What is sent to the child before it can take signals waits in the kernel. */
 	signal_host_save(&saved);
 	pid = syscall(SYS_clone3, &a, sizeof(a));
@@ -131,8 +164,14 @@ static int64_t fork_copy(struct birth *b, const struct fork_request *q)
 		pid = -errno;
 	if (pid) {
 		signal_host_restore(b->t, &saved);
+		if (b->parted && pid > 0)
+			await_part(b, (pid_t)pid);
+		if (b->parted)
+			munmap(b->parted, sizeof(*b->parted));
 		return pid;
 	}
+	if (b->parted)
+		part(b->t, b);
 	nofile_lift(&limit);
 	make_vm(b->t, b);
 	nofile_restore(&limit);
@@ -279,10 +318,14 @@ static int64_t start_process(struct task *t, struct plan *p, struct fork_request
 		return -EINVAL;
 	if (q->flags & CLONE_THREAD)
 		return start_thread(t, p, q);
-	if (q->flags & UNSUPPORTED)
+	if (q->flags & CLONE_FILES)
 		return refuse("clone with shared descriptors");
-	if (q->flags & CLONE_VM && !(q->flags & CLONE_VFORK))
-		return refuse("clone with shared memory");
+	if (q->flags & CLONE_VM && !(q->flags & CLONE_VFORK)) {
+		if (mm_join(t->proc->mm) < 0)
+			return -ENOMEM;
+		q->joined = true;
+		q->flags &= ~(uint64_t)(CLONE_VM | CLONE_SIGHAND);
+	}
 	q->parent_tid = target(CLONE_PARENT_SETTID, q->flags, q->parent_tid);
 	q->child_tid = target(CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID, q->flags, q->child_tid);
 	q->pidfd = target(CLONE_PIDFD, q->flags, q->pidfd);

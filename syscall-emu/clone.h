@@ -14,6 +14,7 @@ struct fork_request {
 	uint64_t stack;       /* the child's stack pointer; 0: as the parent's */
 	uint64_t tls;         /* with CLONE_SETTLS */
 	uint64_t parent_tid, child_tid, pidfd; /* guest addresses, checked; 0 when the flag is not set */
+	bool joined;          /* was CLONE_VM without CLONE_VFORK: mm_join() has been called */
 };
 
 sys_handler do_fork, do_vfork, do_clone, do_clone3;

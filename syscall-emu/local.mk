@@ -21,7 +21,8 @@ libsandrec_a_SOURCES += %D%/variants.h %D%/variants_fcntl.c %D%/variants_futex.c
 	%D%/variants_prctl.c %D%/variants_sockopt.c
 libsandrec_a_SOURCES += %D%/exec_params.c %D%/loader.c %D%/loader.h %D%/loader_elf.c %D%/loader_int.h %D%/loader_script.c \
 	%D%/loader_stack.c
-libsandrec_a_SOURCES += %D%/clone.c %D%/clone.h %D%/exec.c %D%/exec.h %D%/mm_fork.c %D%/namespace.c
+libsandrec_a_SOURCES += %D%/clone.c %D%/clone.h %D%/exec.c %D%/exec.h %D%/mm_fork.c %D%/mm_join.c %D%/mm_join.h \
+	%D%/namespace.c
 libsandrec_a_SOURCES += %D%/kernel_ring.c %D%/kernel_shared.c %D%/kernel_shared.h %D%/kernel_window.h
 libsandrec_a_SOURCES += %D%/bpf.c %D%/bpf.h %D%/bpf_abi.h %D%/bpf_object.c %D%/bpf_object.h %D%/variants_bpf.c
 libsandrec_a_SOURCES += %D%/text_answer.c %D%/text_answer.h %D%/text_cache.c %D%/text_cache.h \

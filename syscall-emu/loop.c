@@ -1,13 +1,17 @@
 /* The run loop of one guest thread: from stop to stop. Contract: session.h. */
 #include <errno.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
+#include <sys/wait.h>
 
 #include "syscall-emu/landmark.h"
+#include "syscall-emu/mm_join.h"
 #include "syscall-emu/seccomp.h"
 #include "syscall-emu/serve.h"
 #include "syscall-emu/session.h"
 #include "syscall-emu/signal.h"
+#include "syscall-emu/threads.h"
 #include "vmm/branches.h"
 #include "vmm/step.h"
 
@@ -190,6 +194,8 @@ int task_loop(struct task *t)
 		if (t->dead && !t->only_thread) {
 			t->proc->wait_status = t->wait_status;
 			serve_end(t);
+			if (mm_joined(t->proc->mm) && !(WIFSIGNALED(t->wait_status) && WTERMSIG(t->wait_status) == SIGKILL))
+				thread_release_memory(t); /* for Linux it is the last one in its address space */
 			return s->ops->exited(s, t);
 		}
 		if (t->dead)

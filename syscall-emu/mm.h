@@ -22,6 +22,7 @@ struct vma {
 	bool account;              /* Linux charges it (VM_ACCOUNT): neighbours that differ here do not merge */
 	bool changed;              /* private file mapping whose file was written since */
 	uint64_t file_size;        /* of its file, as far as the guest's calls have told us */
+	bool joined;               /* private for the guest, shared on the host (mm_join.h) */
 	int kernel;                /* shadow of memory the kernel writes (kernel_shared.h): which, from 1; else 0 */
 };
 

@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "syscall-emu/mm_int.h"
+#include "syscall-emu/mm_join.h"
 #include "syscall-emu/text_patch.h"
 #include "trace/event.h"
 
@@ -71,6 +72,8 @@ static int zap(struct mm *mm, const struct vma *v, uint64_t start, uint64_t end,
 		if (rc < 0)
 			return rc;
 	}
+	if (v->joined)
+		return mm_join_zap(start, end);
 	return host_advise(start, end, advice);
 }
 

@@ -42,6 +42,7 @@ struct mm {
 	 */
 	struct mm_range reserve;
 	int reserve_prot;
+	bool reserve_joined;
 	uint64_t stack_top, stack_limit;
 
 	struct mm_stream stream[MM_STREAMS];
@@ -52,6 +53,8 @@ struct mm {
 
 	uint64_t next_ino;             /* of shared anonymous mappings */
 	bool lock_future;
+	bool joined;                   /* some of it is mapped from joined_fd (mm_join.h), which is hidden */
+	int joined_fd;
 	struct text_patches *patches;  /* text_patch.h; NULL: none so far */
 };
 

@@ -155,6 +155,8 @@ static int check_source(const struct vma *v, uint64_t old, uint64_t old_len, uin
 		return -EFAULT;
 	if (!old_len && !(v->flags & MAP_SHARED))
 		return -EINVAL;
+	if (v->joined) /* its place in the object is its address */
+		return -ENOMEM;
 	if (flags & MREMAP_DONTUNMAP && old_len != new_len)
 		return -EINVAL;
 	return old_len > v->end - old ? -EFAULT : 0;

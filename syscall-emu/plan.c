@@ -1,12 +1,14 @@
 /* The plan engine: from a row to regions, and from a result to what was written. Contract: plan.h. */
 #include <errno.h>
+#include <linux/futex.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 
 #include "syscall-emu/forward.h"
-#include "syscall-emu/mm.h"
+#include "syscall-emu/mm_join.h"
 #include "syscall-emu/plan.h"
 #include "syscall-emu/plan_len.h"
 #include "syscall-emu/plan_scratch.h"
@@ -318,6 +320,9 @@ int64_t plan_forward(struct plan *p, struct task *t)
 	if (waits)
 		plan_scratch(p, t);
 	set_pointers(p, true);
+	/* Another host address space waits for the same word. */
+	if (p->nr == SYS_futex && mm_joined(t->proc->mm))
+		p->host_arg[1] &= ~(uint64_t)FUTEX_PRIVATE_FLAG;
 	if (waits)
 		s->ops->blocks(s, t);
 	ret = forward_syscall_checked(p->nr, p->host_arg, &t->pending);
