@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "cli/describe.h"
+#include "cli/diff_log.h"
 #include "cli/diff_print.h"
 #include "cli/event_text.h"
 #include "cli/message.h"
@@ -167,6 +168,30 @@ static void put_window(struct showing *s, char sign, const char *text, size_t le
 		json_object_set_new(json_array_get(list, json_array_size(list) - 1), "differs", json_string(shown));
 }
 
+static void put_log_line(void *arg, char sign, const char *line, int len)
+{
+	struct showing *s = arg;
+	json_t *list = sign == '-' ? s->removed : s->added, *event, *log;
+	cleanup_free char *text = strndup(line, (size_t)len);
+
+	if (!text)
+		return;
+	for (char *c = text; *c; c++)
+		if ((unsigned char)*c < 0x20 || *c == 0x7f)
+			*c = *c == '\t' ? ' ' : '?';
+	if (s->d->kind == DIFF_TEXT) {
+		printf("%s%c    | %s%s\n", paint(s->d, sign), sign, text, plain(s->d));
+		return;
+	}
+	event = json_array_get(list, json_array_size(list) - 1);
+	log = json_object_get(event, "log");
+	if (!log) {
+		log = json_array();
+		json_object_set_new(event, "log", log);
+	}
+	json_array_append_new(log, json_string(text));
+}
+
 /*
  * Two events of one kind. Where a line cut as dump cuts it is the same, the difference is further on in a buffer: the
  * place is shown.
@@ -190,6 +215,7 @@ static bool put_places(struct showing *s, size_t i, size_t k)
 		put_window(s, '-', a.text, a.len, at);
 		put_window(s, '+', b.text, b.len, at);
 	}
+	good = good && diff_log(&s->a.ev, &s->a.mem, &s->b.ev, &s->b.mem, put_log_line, s);
 	free(a.text);
 	free(b.text);
 	free(cut_a.text);

@@ -5,7 +5,7 @@ sandrec_SOURCES += %D%/address.c %D%/address.h %D%/describe.c %D%/describe.h %D%
 	%D%/dump_json.h %D%/gdb.c %D%/handover.c %D%/info.c %D%/ls.c %D%/main.c %D%/outcome.c %D%/outcome.h %D%/procs.c %D%/procs.h %D%/ps.c \
 	%D%/replay.c %D%/rm.c %D%/run.c %D%/serve.c %D%/serve.h \
 	%D%/syscalls.c %D%/trace.c %D%/trace.h %D%/trace_merge.c %D%/trace_procs.c
-sandrec_SOURCES += %D%/compare.c %D%/compare.h %D%/diff.c %D%/diff_print.c %D%/diff_print.h %D%/pairing.c %D%/pairing.h
+sandrec_SOURCES += %D%/compare.c %D%/compare.h %D%/diff.c %D%/diff_log.c %D%/diff_log.h %D%/diff_print.c %D%/diff_print.h %D%/pairing.c %D%/pairing.h
 sandrec_SOURCES += %D%/timeline.c %D%/timeline.h %D%/timeline_chrome.c %D%/timeline_html.c %D%/timeline_page.S
 EXTRA_DIST += %D%/timeline.html
 %D%/timeline_page.$(OBJEXT): $(srcdir)/%D%/timeline.html

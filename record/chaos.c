@@ -137,6 +137,16 @@ bool chaos_place(struct chaos *c, unsigned *rank, unsigned rival)
 	return rival > *rank;
 }
 
+/* Of a hundred threads it is most often the first or the last one that differs from the others. */
+uint64_t chaos_choose(uint64_t n)
+{
+	uint64_t how = chaos_draw() % 4;
+
+	if (n < 2 || how == 0)
+		return 0;
+	return how == 1 ? n - 1 : chaos_draw() % n;
+}
+
 void chaos_switched(struct chaos *c)
 {
 	c->since = 0;

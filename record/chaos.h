@@ -55,6 +55,9 @@ bool chaos_learns(const struct chaos *c); /* or because this run is to find out 
 /* The running thread, whose rank this is, has come to a place. True: it gives way, with its rank changed. */
 bool chaos_place(struct chaos *c, unsigned *rank, unsigned rival);
 
+/* CHAOS_WALK: which of n that wait is next, counted from 0, those who have waited longest first. */
+uint64_t chaos_choose(uint64_t n);
+
 /* Another thread runs. */
 void chaos_switched(struct chaos *c);
 

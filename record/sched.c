@@ -127,7 +127,7 @@ static struct waiter **choose_any(struct sched *s, const struct task *not)
 
 	for (const struct waiter *w = s->first; w; w = w->next)
 		n += w->task != not;
-	for (n = n ? chaos_draw() % n : 0; n; n--)
+	for (n = chaos_choose(n); n; n--)
 		at = &(*at)->next;
 	return at;
 }

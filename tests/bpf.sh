@@ -46,6 +46,18 @@ dump_shows() {
 		grep -qF -- "$text" "$T/dump" || { echo "not in the dump: $text"; return 1; }
 	done
 }
+# The same loader, and another answer: what the verifier said is the first thing that differs.
+verdicts() {
+	rm -rf "$T/allowed" "$T/refused"
+	"$bpf_bin/verdict" map 8 "$SANDREC" run -q -o "$T/allowed" -- "$bpf_bin/verdict" load >"$T/out" &&
+		"$bpf_bin/verdict" map 4 "$SANDREC" run -q -o "$T/refused" -- "$bpf_bin/verdict" load >>"$T/out" || return 1
+	[ "$(cat "$T/out")" = "$(printf 'loaded\nrefused')" ] || { cat "$T/out"; return 1; }
+	"$SANDREC" diff "$T/allowed" "$T/refused" >"$T/diff"
+	[ "$(grep -c '' "$T/diff")" -gt 4 ] && [ "$(grep '^[-+]' "$T/diff" | sed -n 's/^\([-+]\)[0-9]* \(bpf(BPF_PROG_LOAD\).*/\1\2/p; 3q')" = "$(printf -- '-bpf(BPF_PROG_LOAD\n+bpf(BPF_PROG_LOAD')" ] &&
+		grep '^[-+]' "$T/diff" | sed -n '3,20p' | grep -q '^+    | invalid access to map value, value_size=4 off=0 size=8' || { cat "$T/diff"; return 1; }
+	"$SANDREC" diff --json "$T/allowed" "$T/refused" | grep -q '"invalid access to map value'
+}
+check "diff shows first where two verifier logs differ" verdicts
 check "dump names programs and shows the verifier's log" dump_shows progs \
 	'bpf(BPF_PROG_LOAD, {prog_type=BPF_PROG_TYPE_SOCKET_FILTER, prog_name="logs", insn_cnt=2, license="GPL", log_level=2' \
 	'log_true_size=0 => ' '    | R3 !read_ok' '    | 0: (bf) r0 = r3' 'BPF_PROG_STREAM_READ_BY_FD' 'retval=0 => 100'

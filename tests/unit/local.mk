@@ -60,4 +60,4 @@ check_PROGRAMS += tests/fuzz/fuzz_gdb
 TESTS += tests/fuzz/fuzz_gdb
 tests_fuzz_fuzz_gdb_SOURCES = tests/fuzz/fuzz_gdb.c %D%/stub_target.h
 tests_fuzz_fuzz_gdb_LDADD = libsandrec.a $(library_libs)
-unit_tests += %D%/test_confine
+unit_tests += %D%/test_confine %D%/test_chaos
