@@ -20,6 +20,7 @@ shell_tests += %D%/trees.sh
 shell_tests += %D%/async.sh
 shell_tests += %D%/test_exec.sh
 shell_tests += %D%/sandbox.sh
+shell_tests += %D%/tutorial.sh
 shell_tests += %D%/chaos.sh
 shell_tests += %D%/chaos_find.sh
 shell_tests += %D%/patch.sh
@@ -30,7 +31,7 @@ shell_tests += %D%/shared.sh
 shell_tests += %D%/threads.sh
 shell_tests += %D%/fast_path.sh
 EXTRA_DIST += $(sort $(wildcard $(srcdir)/%D%/unit/*.h)) %D%/fuzz/fuzz.h
-EXTRA_DIST += %D%/check-hosts.sh %D%/check-hosts-job.sh %D%/check-branches-job.sh %D%/tools/pty_session.py %D%/tools/json_schema.py
+EXTRA_DIST += %D%/check-hosts.sh %D%/check-hosts-job.sh %D%/check-branches-job.sh %D%/tools/pty_session.py %D%/tools/json_schema.py %D%/tools/tutorial.py
 EXTRA_DIST += %D%/tools/rsp.py %D%/tools/gdb_exact.py %D%/tools/gdb_hostile.py $(sort $(wildcard $(srcdir)/%D%/gdb/*.c $(srcdir)/%D%/gdb/*.py))
 
 check_PROGRAMS += %D%/tools/limit %D%/tools/counter %D%/tools/no_bpf
