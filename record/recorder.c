@@ -1,8 +1,11 @@
 /* The recording session: system calls, exceptions and signals. Contract: recorder.h, recorder_int.h. */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "record/control.h"
 #include "record/inputs.h"
@@ -11,6 +14,7 @@
 #include "record/sched.h"
 #include "record/thread.h"
 #include "record/world.h"
+#include "syscall-emu/fd.h"
 #include "syscall-emu/signal_host.h"
 #include "vmm/branches.h"
 
@@ -116,6 +120,17 @@ void recorder_tell(const struct recorder *r, int32_t type, const struct task *t,
 		control_send(r->link.control, &m, sizeof(m), NULL, 0); /* an error: the ring's file keeps what there is */
 }
 
+/* Others who share the descriptors would keep ours open. From here on no kick may come for the vCPU. */
+static void close_own(struct recorder *r, struct task *t)
+{
+	const uint64_t all = ~0ULL;
+
+	syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, NULL, sizeof(all));
+	process_drop_vm(t);
+	if (r->link.ring_fd >= 0)
+		fd_hidden_close(r->link.ring_fd);
+}
+
 static int recorder_exited(struct session *s, struct task *t)
 {
 	struct recorder *r = recorder_of(s);
@@ -123,6 +138,8 @@ static int recorder_exited(struct session *s, struct task *t)
 
 	recorder_log(r, &ev);
 	recorder_tell(r, CONTROL_ENDED, t, 0);
+	if (fdtable_shared(t->proc->fds))
+		close_own(r, t);
 	signal_host_die(t->wait_status);
 }
 

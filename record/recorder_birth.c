@@ -26,7 +26,7 @@ static int change_ring(struct birth *b, struct recorder_links *link)
 {
 	if (!(b->q->flags & CLONE_VM) && link->ring)
 		ring_close(link->ring); /* our copy of the parent's */
-	if (link->ring_fd >= 0)
+	if (link->ring_fd >= 0 && !(b->q->flags & CLONE_FILES))
 		fd_hidden_close(link->ring_fd);
 	link->number = b->number;
 	link->ring = NULL;
@@ -86,8 +86,8 @@ int64_t recorder_fork(struct session *s, struct task *t, struct plan *p, const s
 	if (pid == 0)
 		return 0;
 	number = b.number > 0 ? b.number : 0;
-	if (number)
-		fd_hidden_close(b.ring_fd);
+	if (number && (pid < 0 || !(q->flags & CLONE_FILES)))
+		fd_hidden_close(b.ring_fd); /* it is the child's */
 	plan_set_annex(p, &number, sizeof(number));
 	if (b.made) { /* a vfork child made it in our memory, and is gone to its own */
 		ring_close(b.made->link.ring);

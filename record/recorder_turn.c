@@ -7,6 +7,7 @@
 #include "record/recorder_int.h"
 #include "record/sched.h"
 #include "record/thread.h"
+#include "syscall-emu/mm_join.h"
 
 /* ---- threads ---- */
 
@@ -32,6 +33,7 @@ void recorder_log_turn(struct recorder *r, struct task *t, uint32_t number, uint
 	recorder_log(r, &ev);
 	r->slice_over = false;
 	landing_timer_every(&recorded_of(t)->slice, GROUP_SLICE_NS);
+	mm_join_follow(t->proc->mm);
 }
 
 void recorder_take_turn(struct recorder *r, struct task *t)

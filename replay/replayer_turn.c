@@ -6,6 +6,7 @@
 #include "replay/divergence.h"
 #include "replay/only.h"
 #include "replay/replayer_int.h"
+#include "syscall-emu/mm_join.h"
 #include "syscall-emu/signal.h"
 #include "syscall-emu/threads.h"
 
@@ -32,6 +33,7 @@ static int take_turn(struct replayer *r, struct task *t)
 	r->warned = true;
 	r->number = (uint32_t)r->ev.result;
 	replayer_consume(r);
+	mm_join_follow(t->proc->mm);
 	return 0;
 }
 

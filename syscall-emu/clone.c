@@ -87,9 +87,11 @@ static void make_vm(struct task *t, const struct birth *b)
 {
 	int rc;
 
+	kvm_keep_fds = b->q->flags & CLONE_FILES; /* the parent's, who goes on using them */
 	threads_forked(t);
 	serve_forked();
 	process_drop_vm(t);
+	kvm_keep_fds = false;
 	rc = process_renew_vm(t, &b->regs, b->xsave);
 	if (rc < 0)
 		stillborn("no virtual machine", rc);
@@ -170,6 +172,8 @@ static int64_t fork_copy(struct birth *b, const struct fork_request *q)
 			munmap(b->parted, sizeof(*b->parted));
 		return pid;
 	}
+	if (!(q->flags & CLONE_FILES))
+		fdtable_copied(b->t->proc->fds);
 	if (b->parted)
 		part(b->t, b);
 	nofile_lift(&limit);
@@ -193,6 +197,8 @@ static int run_child(void *arg)
 	t->proc = p;
 	if (plan_init(&t->plan) < 0 || fdtable_copy(p->fds, &p->fds) < 0)
 		_exit(CHILD_FAILED);
+	if (!(b->q->flags & CLONE_FILES))
+		fdtable_copied(p->fds);
 	be_born(t, b);
 	t->newborn = false;
 	_exit(task_loop(t) < 0 ? CHILD_FAILED : 0); /* the session's exited() ends the process before that */
@@ -203,7 +209,7 @@ static int64_t fork_sharing(struct birth *b, const struct fork_request *q)
 	char *stack = mmap(NULL, VFORK_STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
 	struct process_self self = process_self;
 	struct signal_host_state saved;
-	struct fd_hide_state hidden;
+	struct fd_hide_saved hidden;
 	struct task *t = b->t;
 	struct clone_args a = {
 		.flags = q->flags & ~(uint64_t)(CLONE_SETTLS | CLONE_CLEAR_SIGHAND),
@@ -318,13 +324,14 @@ static int64_t start_process(struct task *t, struct plan *p, struct fork_request
 		return -EINVAL;
 	if (q->flags & CLONE_THREAD)
 		return start_thread(t, p, q);
-	if (q->flags & CLONE_FILES)
-		return refuse("clone with shared descriptors");
+	if (q->flags & CLONE_FILES && fdtable_share(t->proc->fds) < 0)
+		return -ENOMEM;
+	q->flags &= ~(uint64_t)CLONE_SIGHAND; /* handlers are copied */
 	if (q->flags & CLONE_VM && !(q->flags & CLONE_VFORK)) {
 		if (mm_join(t->proc->mm) < 0)
 			return -ENOMEM;
 		q->joined = true;
-		q->flags &= ~(uint64_t)(CLONE_VM | CLONE_SIGHAND);
+		q->flags &= ~(uint64_t)CLONE_VM;
 	}
 	q->parent_tid = target(CLONE_PARENT_SETTID, q->flags, q->parent_tid);
 	q->child_tid = target(CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID, q->flags, q->child_tid);

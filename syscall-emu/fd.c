@@ -6,7 +6,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/close_range.h>
+#include <linux/kcmp.h>
+#include <sched.h>
+#include <signal.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -18,7 +22,8 @@
 
 /* Process-wide, like the descriptor table itself. Another one is taken when those there are are full (each thread has a
  * vCPU), or cannot be used any more: the guest gave up the privilege to pass the hard limit. */
-static struct fd_hide_state hidden;
+static struct fd_hide_state own;
+static struct fd_hide_state *hidden = &own; /* fd_hide_share() */
 static const char *note;
 
 static struct { dev_t dev; ino_t ino; } objects[OBJECTS_MAX];
@@ -31,8 +36,8 @@ static bool in_range(const struct fd_range *r, int fd)
 
 bool fd_is_ours(int fd)
 {
-	for (int i = 0; i < hidden.n; i++)
-		if (in_range(&hidden.range[i], fd))
+	for (int i = 0; i < hidden->n; i++)
+		if (in_range(&hidden->range[i], fd))
 			return true;
 	return false;
 }
@@ -135,30 +140,76 @@ int fd_hide_init(void)
 	struct rlimit lim;
 	int ret;
 
-	if (hidden.n)
+	if (hidden->n)
 		return 0;
 	if (getrlimit(RLIMIT_NOFILE, &lim) < 0)
 		return -errno;
-	ret = range_above(&hidden.range[0], lim.rlim_cur);
+	ret = range_above(&hidden->range[0], lim.rlim_cur);
 	if (ret < 0) {
 		note = "the limit on open files cannot be raised: sandrec's own descriptors take numbers below it";
-		ret = range_below(&hidden.range[0], lim.rlim_cur);
+		ret = range_below(&hidden->range[0], lim.rlim_cur);
 	}
 	if (ret < 0)
 		return ret;
-	hidden.n = 1;
+	hidden->n = 1;
 	kvm_fd_hide = fd_hide;
 	return 0;
 }
 
-void fd_hide_save(struct fd_hide_state *s)
+void fd_hide_save(struct fd_hide_saved *s)
 {
-	*s = hidden;
+	s->own = own;
+	s->state = hidden;
 }
 
-void fd_hide_restore(const struct fd_hide_state *s)
+void fd_hide_restore(const struct fd_hide_saved *s)
 {
-	hidden = *s;
+	own = s->own;
+	hidden = s->state;
+}
+
+/* ---- processes that share their descriptors ---- */
+
+int fd_hide_share(void)
+{
+	struct fd_hide_state *s;
+
+	if (hidden != &own)
+		return 0;
+	s = mmap(NULL, sizeof(*s), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (s == MAP_FAILED)
+		return -ENOMEM;
+	*s = own;
+	hidden = s;
+	return 0;
+}
+
+void fd_hide_copied(void)
+{
+	if (hidden == &own)
+		return;
+	own = *hidden;
+	own.holder = 0;
+	hidden = &own;
+}
+
+/* Held for a few system calls. Who dies meanwhile does not keep it. */
+static void state_lock(void)
+{
+	int32_t self = (int32_t)syscall(SYS_gettid), holder = 0;
+
+	if (hidden == &own)
+		return;
+	while (!__atomic_compare_exchange_n(&hidden->holder, &holder, self, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
+		if (kill(holder, 0) == 0 || errno != ESRCH)
+			holder = 0;
+		sched_yield();
+	}
+}
+
+static void state_unlock(void)
+{
+	__atomic_store_n(&hidden->holder, 0, __ATOMIC_SEQ_CST);
 }
 
 /* A slot without a descriptor of ours: never used, or closed behind our back. */
@@ -200,16 +251,16 @@ static int hide_in(struct fd_range *r, int fd)
 
 static int range_another(void)
 {
-	struct fd_range *r = &hidden.range[hidden.n];
+	struct fd_range *r = &hidden->range[hidden->n];
 	struct rlimit lim;
 
-	if (hidden.n == FD_RANGES_MAX)
+	if (hidden->n == FD_RANGES_MAX)
 		return -EMFILE;
 	if (getrlimit(RLIMIT_NOFILE, &lim) < 0)
 		return -errno;
 	if (range_above(r, lim.rlim_cur) < 0 && range_below(r, lim.rlim_cur) < 0)
 		return -EMFILE;
-	hidden.n++;
+	hidden->n++;
 	return 0;
 }
 
@@ -221,10 +272,12 @@ int fd_hide_program(int fd)
 		return fd;
 	if (fcntl(fd, F_GETFD) < 0)
 		return -EBADF;
-	for (int i = 0; i < hidden.n && ret < 0; i++)
-		ret = hide_in(&hidden.range[i], fd);
+	state_lock();
+	for (int i = 0; i < hidden->n && ret < 0; i++)
+		ret = hide_in(&hidden->range[i], fd);
 	if (ret < 0 && range_another() == 0)
-		ret = hide_in(&hidden.range[hidden.n - 1], fd);
+		ret = hide_in(&hidden->range[hidden->n - 1], fd);
+	state_unlock();
 	if (ret >= 0)
 		close(fd);
 	return ret;
@@ -241,17 +294,19 @@ int fd_hide(int fd)
 
 void fd_hidden_close(int fd)
 {
-	for (int i = 0; i < hidden.n; i++) {
-		struct fd_range *r = &hidden.range[i];
+	for (int i = 0; i < hidden->n; i++) {
+		struct fd_range *r = &hidden->range[i];
 		cleanup_close int holder = -1;
 
 		if (!in_range(r, fd))
 			continue;
 		holder = eventfd(0, EFD_CLOEXEC);
+		state_lock();
 		if (holder < 0 || dup_into(holder, fd) < 0)
 			close(fd);
 		else
 			r->used &= ~(1ULL << (fd - r->base));
+		state_unlock();
 		return;
 	}
 	if (fd >= 0)
@@ -328,12 +383,12 @@ int64_t post_fcntl_dupfd(struct task *t, struct plan *p, int64_t ret)
 	if (ret < 0)
 		return ret;
 	/* A gap in our range that the guest asked for by number. */
-	for (int i = 0; i < hidden.n && fd_is_ours((int)ret); i++) {
+	for (int i = 0; i < hidden->n && fd_is_ours((int)ret); i++) {
 		int next;
 
-		if (!in_range(&hidden.range[i], (int)ret))
+		if (!in_range(&hidden->range[i], (int)ret))
 			continue;
-		next = fcntl(from, p->nr == SYS_dup ? F_DUPFD : (int)p->arg[1], hidden.range[i].base + hidden.range[i].n);
+		next = fcntl(from, p->nr == SYS_dup ? F_DUPFD : (int)p->arg[1], hidden->range[i].base + hidden->range[i].n);
 		next = next < 0 ? -errno : next;
 		close((int)ret);
 		ret = next;
@@ -377,8 +432,8 @@ int64_t do_close_range(struct task *t, struct plan *p)
 		uint64_t end = last, next = (uint64_t)last + 1;
 		int64_t ret;
 
-		for (int i = 0; i < hidden.n; i++) {
-			uint64_t lo = (uint64_t)hidden.range[i].base, hi = lo + (uint64_t)hidden.range[i].n;
+		for (int i = 0; i < hidden->n; i++) {
+			uint64_t lo = (uint64_t)hidden->range[i].base, hi = lo + (uint64_t)hidden->range[i].n;
 
 			if (at < hi && lo <= end) {
 				end = lo - 1;
@@ -393,4 +448,14 @@ int64_t do_close_range(struct task *t, struct plan *p)
 		at = next;
 	}
 	return 0;
+}
+
+/* KCMP_EPOLL_TFD has a structure with a descriptor in it: as without epoll. */
+int64_t do_kcmp(struct task *t, struct plan *p)
+{
+	int type = (int)p->arg[2];
+
+	if (type == KCMP_FILE && (fd_is_ours((int)p->arg[3]) || fd_is_ours((int)p->arg[4])))
+		return -EBADF;
+	return type == KCMP_EPOLL_TFD ? -EOPNOTSUPP : plan_forward(p, t);
 }

@@ -29,13 +29,25 @@ bool fd_is_ours(int fd);
 struct fd_hide_state {
 	struct fd_range { int base, n; uint64_t used; } range[FD_RANGES_MAX]; /* used: slots that hold something else than the placeholder */
 	int n;
+	int32_t holder; /* the thread that is changing this, where processes share it */
 };
-void fd_hide_save(struct fd_hide_state *s);
-void fd_hide_restore(const struct fd_hide_state *s);
+/* Before clone(CLONE_FILES): the two will keep one account of what is ours. 0 or -ENOMEM. */
+int fd_hide_share(void);
+/* In a child that has descriptors of its own: so is its account. */
+void fd_hide_copied(void);
+
+struct fd_hide_saved {
+	struct fd_hide_state own, *state;
+};
+void fd_hide_save(struct fd_hide_saved *s);
+void fd_hide_restore(const struct fd_hide_saved *s);
 const char *fd_hide_note(void); /* for --verbose: what is not as good as it could be about the range, or NULL */
 
 int fdtable_create(struct fdtable **out); /* remembers the original stdout and stderr (kcmp) */
 void fdtable_destroy(struct fdtable *f);
+int fdtable_share(struct fdtable *f); /* before clone(CLONE_FILES): others may change what is behind a number. 0 or -ENOMEM */
+bool fdtable_shared(const struct fdtable *f);
+void fdtable_copied(struct fdtable *f); /* in a child that does not share them with anybody */
 int fdtable_copy(const struct fdtable *f, struct fdtable **out); /* for a child with its own copy of the descriptors */
 
 /* What a new program image keeps of it: the original outputs and the limits that the guest sees. */
@@ -58,7 +70,7 @@ struct stat;
 bool fd_is_own_binary(const struct fdtable *f, const struct stat *st);
 
 /* Handlers and post hooks of the table. */
-sys_handler do_close, do_close_range, do_dup2, do_dup3;                    /* fd.c */
+sys_handler do_close, do_close_range, do_dup2, do_dup3, do_kcmp;                 /* fd.c */
 sys_handler do_open, do_openat, do_openat2, do_creat, do_readlink, do_readlinkat; /* fd_open.c */
 sys_handler do_sendfile, do_splice, do_copy_file_range, do_vmsplice, do_tee; /* fd_copy.c */
 sys_handler do_prlimit64, do_getrlimit, do_setrlimit;                      /* limits.c */

@@ -82,7 +82,7 @@ void fd_facts_get(struct fdtable *f, int fd, struct fd_facts *out)
 		return;
 	*out = (struct fd_facts){ .valid = true, .regular = S_ISREG(st.st_mode), .dev = st.st_dev, .ino = st.st_ino,
 				  .kind = find_kind(f, fd, &st) };
-	if (fd < FD_KNOWN)
+	if (fd < FD_KNOWN && !f->shared)
 		f->known[fd] = *out;
 }
 
@@ -143,7 +143,7 @@ static bool guest_has(struct fdtable *f, int i)
 void fd_output_released(struct fdtable *f)
 {
 	for (int i = 1; i <= 2; i++) {
-		if (f->saved[i].fd < 0 || guest_has(f, i))
+		if (f->saved[i].fd < 0 || f->shared || guest_has(f, i))
 			continue;
 		fd_hidden_close(f->saved[i].fd);
 		f->saved[i].fd = -1;
@@ -224,6 +224,28 @@ void fdtable_destroy(struct fdtable *f)
 		fd_hidden_close(f->mem_fd);
 	free(f->buf);
 	free(f);
+}
+
+int fdtable_share(struct fdtable *f)
+{
+	int rc = fd_hide_share();
+
+	if (rc < 0)
+		return rc;
+	f->shared = true;
+	memset(f->known, 0, sizeof(f->known));
+	return 0;
+}
+
+bool fdtable_shared(const struct fdtable *f)
+{
+	return f->shared;
+}
+
+void fdtable_copied(struct fdtable *f)
+{
+	fd_hide_copied();
+	f->shared = false;
 }
 
 int fdtable_copy(const struct fdtable *f, struct fdtable **out)

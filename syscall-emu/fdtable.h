@@ -32,6 +32,7 @@ struct fdtable {
 	struct { int fd; struct stat st; int flags; } saved[3]; /* hidden duplicates of 1 and 2, or -1; [0] unused */
 	bool one_file;               /* 1 and 2 were the same open file */
 	bool no_kcmp;
+	bool shared;                 /* with another process: nothing about a number is known for long */
 	struct fd_facts known[FD_KNOWN];
 
 	int proc_root;               /* hidden O_PATH descriptor of /proc, or -1: the guest may chroot */

@@ -8,6 +8,7 @@
 
 #include "syscall-emu/forward.h"
 #include "syscall-emu/mm_int.h"
+#include "syscall-emu/mm_join.h"
 #include "syscall-emu/text_patch.h"
 
 #define KEPT_FLAGS (MAP_SHARED | MAP_PRIVATE | MAP_ANONYMOUS | MAP_GROWSDOWN | MAP_NORESERVE | MAP_HUGETLB | \
@@ -190,6 +191,7 @@ int64_t mm_map(struct mm *mm, const struct mm_request *r)
 	describe(mm, r, &like);
 	like.start = (uint64_t)addr;
 	like.end = end;
+	like.joined = mm_join_new(mm, r, len);
 	v = set_prepare(mm, &like);
 	rc = v ? set_split(mm, like.start, end) : -ENOMEM;
 	replace = set_overlaps(mm, like.start, end);
@@ -198,7 +200,8 @@ int64_t mm_map(struct mm *mm, const struct mm_request *r)
 	if (rc == 0 && replace)
 		rc = vm_deny(mm->vm, like.start, len);
 	if (rc == 0)
-		rc = host_map(like.start, len, like.prot, r->flags, r->src, replace);
+		rc = like.joined ? mm_join_map(mm, like.start, len, like.prot, replace)
+				 : host_map(like.start, len, like.prot, r->flags, r->src, replace);
 	if (rc < 0) {
 		set_drop(v);
 		set_merge(mm, like.start, end); /* entries denied above come back with faults */
@@ -214,6 +217,8 @@ int64_t mm_map(struct mm *mm, const struct mm_request *r)
 	text_patch_forget(mm, like.start, end);
 	if (r->src) /* else there is nothing in it */
 		text_patch_scan(mm, like.start, end, r->src->fd, r->src->offset);
+	if (like.joined)
+		mm_join_mapped(mm, like.start, len, like.prot);
 	return addr;
 }
 
@@ -248,6 +253,8 @@ int mm_unmap(struct mm *mm, uint64_t start, uint64_t len)
 		text_patch_forget(mm, from, to);
 	}
 	set_merge(mm, start, end);
+	if (rc == 0)
+		mm_join_unmapped(mm, start, end - start);
 	return rc;
 }
 
@@ -332,6 +339,7 @@ int mm_protect(struct mm *mm, uint64_t start, uint64_t len, int prot)
 		set_merge(mm, start, end);
 		if (changed)
 			text_patch_scan(mm, start, end, -1, 0);
+		mm_join_protected(mm, start, end - start, prot);
 	}
 	return rc < 0 || end == wanted ? rc : -ENOMEM;
 }

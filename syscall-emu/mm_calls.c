@@ -6,6 +6,7 @@
 
 #include "syscall-emu/kernel_shared.h"
 #include "syscall-emu/mm_int.h"
+#include "syscall-emu/mm_join.h"
 
 #ifndef MLOCK_ONFAULT
 #define MLOCK_ONFAULT 1
@@ -151,8 +152,11 @@ int64_t do_brk(struct task *t, struct plan *p)
 	if (now < old && mm_unmap(mm, now, old - now) < 0)
 		return (int64_t)mm->brk;
 	mm->brk = want; /* before the mapping is made, so that it gets its name */
-	if (now > old && (!space_free(mm, old, now) || mm_map(mm, &r) < 0))
+	mm_join_brk(mm);
+	if (now > old && (!space_free(mm, old, now) || mm_map(mm, &r) < 0)) {
 		mm->brk = was;
+		mm_join_brk(mm);
+	}
 	return (int64_t)mm->brk;
 }
 

@@ -55,6 +55,9 @@ struct mm {
 	bool lock_future;
 	bool joined;                   /* some of it is mapped from joined_fd (mm_join.h), which is hidden */
 	int joined_fd;
+	struct join_changes *changes;  /* shared with the others */
+	uint32_t changes_seen;
+	bool following;                /* doing what another one has done */
 	struct text_patches *patches;  /* text_patch.h; NULL: none so far */
 };
 

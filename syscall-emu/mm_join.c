@@ -17,6 +17,19 @@
 #define PAGEMAP_THERE (3ULL << 62)    /* present or swapped; Documentation/admin-guide/mm/pagemap.rst */
 #define LONGEST (1ULL << 36)          /* a reservation that no program looks through page by page */
 
+/*
+ * What they do to their mappings, in the order of their turns: each follows the others before it runs on. When there is no
+ * more room each goes on with its own.
+ */
+#define CHANGES_MAX 65536
+
+enum { JOIN_MAP, JOIN_UNMAP, JOIN_PROTECT, JOIN_BRK };
+
+struct join_changes {
+	uint32_t n;
+	struct { uint32_t what; int32_t prot; uint64_t start, len; } change[CHANGES_MAX];
+};
+
 /* The object that all have mapped: a byte's offset is its address. */
 static int memory_fd(struct mm *mm)
 {
@@ -30,11 +43,13 @@ static int memory_fd(struct mm *mm)
 			close(fd);
 		return -ENOMEM;
 	}
-	mm->joined_fd = fd_hide(fd);
+	mm->changes = mmap(NULL, sizeof(*mm->changes), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	mm->joined_fd = mm->changes == MAP_FAILED ? -ENOMEM : fd_hide(fd);
 	if (mm->joined_fd < 0) {
 		close(fd);
 		return -ENOMEM;
 	}
+	mm->changes_seen = 0;
 	mm->joined = true;
 	return mm->joined_fd;
 }
@@ -165,7 +180,9 @@ int mm_part(struct mm *mm)
 		rc = take_out(mm->joined_fd, v->start, v->end, v->prot);
 		v->joined = false;
 	}
-	fd_hidden_close(mm->joined_fd);
+	if (!fdtable_shared(mm->proc->fds)) /* else it is the parent's, too */
+		fd_hidden_close(mm->joined_fd);
+	munmap(mm->changes, sizeof(*mm->changes));
 	mm->joined = false;
 	return rc;
 }
@@ -173,4 +190,87 @@ int mm_part(struct mm *mm)
 int mm_join_zap(uint64_t start, uint64_t end)
 {
 	return madvise(host_ptr(start), end - start, MADV_REMOVE) < 0 ? -errno : 0;
+}
+
+/* ---- changes of mappings ---- */
+
+bool mm_join_new(const struct mm *mm, const struct mm_request *r, uint64_t len)
+{
+	return mm->joined && !r->src && !r->kernel && (r->flags & MAP_TYPE) == MAP_PRIVATE && len <= LONGEST &&
+	       !(r->flags & (MAP_HUGETLB | MAP_GROWSDOWN));
+}
+
+int mm_join_map(struct mm *mm, uint64_t start, uint64_t len, int prot, bool replace)
+{
+	void *want = host_ptr(start), *got;
+
+	if (!mm->following)
+		fallocate(mm->joined_fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)start, (off_t)len);
+	got = mmap(want, len, host_prot(prot), MAP_SHARED | MAP_NORESERVE | (replace ? MAP_FIXED : MAP_FIXED_NOREPLACE),
+		   mm->joined_fd, (off_t)start);
+	if (got != MAP_FAILED && got != want)
+		munmap(got, len);
+	return got == want ? 0 : -ENOMEM;
+}
+
+static void note(struct mm *mm, uint32_t what, uint64_t start, uint64_t len, int prot)
+{
+	struct join_changes *c = mm->changes;
+
+	if (!mm->joined || mm->following || c->n == CHANGES_MAX || mm->changes_seen != c->n)
+		return;
+	c->change[c->n].what = what;
+	c->change[c->n].prot = prot;
+	c->change[c->n].start = start;
+	c->change[c->n].len = len;
+	mm->changes_seen = ++c->n;
+}
+
+void mm_join_mapped(struct mm *mm, uint64_t start, uint64_t len, int prot)
+{
+	note(mm, JOIN_MAP, start, len, prot);
+}
+
+void mm_join_unmapped(struct mm *mm, uint64_t start, uint64_t len)
+{
+	note(mm, JOIN_UNMAP, start, len, 0);
+}
+
+void mm_join_protected(struct mm *mm, uint64_t start, uint64_t len, int prot)
+{
+	note(mm, JOIN_PROTECT, start, len, prot);
+}
+
+void mm_join_brk(struct mm *mm)
+{
+	note(mm, JOIN_BRK, mm->brk, 0, 0);
+}
+
+void mm_join_follow(struct mm *mm)
+{
+	if (!mm->joined)
+		return;
+	mm->following = true;
+	for (; mm->changes_seen < mm->changes->n; mm->changes_seen++) {
+		uint64_t start = mm->changes->change[mm->changes_seen].start, len = mm->changes->change[mm->changes_seen].len;
+		int prot = mm->changes->change[mm->changes_seen].prot;
+		const struct mm_request r = { .addr = start, .len = len, .prot = prot,
+					      .flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED };
+
+		switch (mm->changes->change[mm->changes_seen].what) {
+		case JOIN_MAP:
+			mm_map(mm, &r);
+			break;
+		case JOIN_UNMAP:
+			mm_unmap(mm, start, len);
+			break;
+		case JOIN_PROTECT:
+			mm_protect(mm, start, len, prot);
+			break;
+		case JOIN_BRK:
+			mm->brk = start;
+			break;
+		}
+	}
+	mm->following = false;
 }

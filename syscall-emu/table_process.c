@@ -114,7 +114,7 @@ const struct sys_desc sys_rows_process[] = {
 	  .names = { [0] = &names_unshare_flags }, .emulate = do_unshare },
 	{ CALL(setns), .serve = SERVE_ALTERS, .nargs = 2, .arg = { A_FD, A_FLAGS }, ZERO, .own_thread = 1, .emulate = do_setns },
 	{ CALL(kcmp), .nargs = 5, .arg = { A_PID, A_PID, A_ENUM, A_ULONG, A_ULONG },
-	  REFUSED(ENOSYS, "descriptors of the recorder could be told apart"), .names = { [2] = &names_kcmp_type } },
+	  .ret = RET_INT, .emulate = do_kcmp, .names = { [2] = &names_kcmp_type } },
 	{ CALL(ptrace), .nargs = 4, .arg = { A_ENUM, A_PID, A_ADDR, A_ADDR },
 	  REFUSED(EPERM, "`sandrec gdb` is the debugger"), .names = { [0] = &names_ptrace_request } },
 };

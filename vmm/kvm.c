@@ -11,6 +11,7 @@
 #include "vmm/kvm.h"
 
 int (*kvm_fd_hide)(int fd);
+bool kvm_keep_fds;
 
 int kvm_keep_fd(int fd)
 {

@@ -34,6 +34,8 @@ void kvm_host_close(struct kvm_host *h);
  * negative errno. Set once, before kvm_host_open(); NULL (the default) leaves descriptors where they are.
  */
 extern int (*kvm_fd_hide)(int fd);
+/* Set while a process gives up what it inherited from a parent whose descriptors it shares: they stay open. */
+extern bool kvm_keep_fds;
 /* A descriptor just received, after the hook: its final number, or a negative errno with fd closed. */
 int kvm_keep_fd(int fd);
 

@@ -70,7 +70,7 @@ void vcpu_destroy(struct vcpu *v)
 	branches_forget(v);
 	if (v->run != MAP_FAILED)
 		munmap(v->run, v->vm->host.run_size);
-	if (v->fd >= 0)
+	if (v->fd >= 0 && !kvm_keep_fds)
 		close(v->fd);
 	notsc_end();
 	free(v->xsave);

@@ -199,7 +199,7 @@ void vm_destroy(struct vm *vm)
 {
 	if (!vm)
 		return;
-	if (vm->fd >= 0)
+	if (vm->fd >= 0 && !kvm_keep_fds)
 		close(vm->fd);
 	if (vm->own != MAP_FAILED)
 		munmap(vm->own, OWN_MAX);

@@ -145,6 +145,43 @@ static void parted(void)
 	printf("the original: %d '%s'\n", global, heap);
 }
 
+/* What one of them maps, allocates and protects the other one has, too. */
+static char *volatile made[3];
+
+static int maps(void *arg)
+{
+	(void)arg;
+	made[0] = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	made[1] = sbrk(70000);
+	strcpy(made[0], "mapped");
+	strcpy(made[1] + 60000, "from brk");
+	made[2] = malloc(50000);
+	strcpy(made[2] + 40000, "from malloc");
+	pass_turn();
+	wait_for_turn(1);
+	printf("the child reads '%s'\n", made[0]);
+	return mprotect(made[0] + 4096, 4096, PROT_NONE);
+}
+
+static void mappings(void)
+{
+	int pipes[2];
+	pid_t pid;
+
+	word = 1;
+	pid = start(maps, 0, NULL);
+	CHECK(pid > 0);
+	wait_for_turn(0);
+	printf("%s, %s, %s\n", made[0], made[1] + 60000, made[2] + 40000);
+	strcpy(made[0], "answered");
+	pass_turn();
+	show_end("mapper", pid);
+	CHECK(pipe(pipes) == 0);
+	printf("protected: %d\n", write(pipes[1], made[0] + 4096, 1) < 0 && errno == EFAULT);
+	printf("unmapped: %d\n", munmap(made[0], 8192));
+	free(made[2]);
+}
+
 static int executes(void *arg)
 {
 	execl("/bin/true", "true", (char *)NULL);
@@ -163,6 +200,7 @@ int main(void)
 	busy();
 	tid_cleared();
 	parted();
+	mappings();
 	show_end("program", start(executes, 0, NULL));
 	memset(reserved, 1, 8192);
 	CHECK(madvise(reserved, 8192, MADV_DONTNEED) == 0);
