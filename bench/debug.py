@@ -72,8 +72,15 @@ def measure(name, argv):
         c.ask('z0,%x,1' % early)
         rnd = random.Random(1)
         first, again = [], []
-        for _ in range(40):
-            rsp.monitor(c, 'seek %d' % rnd.randrange(events // 2, events))
+        for i in range(36):
+            if i % 3:
+                rsp.monitor(c, 'seek %d' % rnd.randrange(events // 2, events))
+            else: # wherever it is after some time
+                rsp.monitor(c, 'seek 1')
+                c.send('vCont;c')
+                time.sleep(rnd.random() * forward)
+                c.raw(b'\x03')
+                c.reply()
             first.append(timed(c.ask, 'bs')[0])
             again += [timed(c.ask, 'bs')[0] for _ in range(5)]
         c.close()

@@ -6,7 +6,7 @@
 #include "replay/debug_int.h"
 #include "vmm/cleanup.h"
 
-#define MEMORY_SHARE 8 /* checkpoints go when less than this part of the machine's memory is available */
+#define MEMORY_SHARE 8 /* checkpoints go when less than this part of the memory is available */
 
 static bool at_start(const struct link_place *p)
 {
@@ -86,6 +86,54 @@ static void drop(struct replay_debug *d, unsigned i)
 	memmove(&d->copy[i], &d->copy[i + 1], (d->ncopies - i) * sizeof(d->copy[0]));
 }
 
+/* The number in a file of a control group; UINT64_MAX: there is none, or no limit. */
+static uint64_t group_number(const char *group, const char *file)
+{
+	char path[4352];
+	cleanup_fclose FILE *f = NULL;
+	unsigned long long n;
+
+	snprintf(path, sizeof(path), "/sys/fs/cgroup%s/%s", group, file);
+	f = fopen(path, "re");
+	return f && fscanf(f, "%llu", &n) == 1 ? n : UINT64_MAX;
+}
+
+/* Memory of files, which goes when it is wanted, counts as used by a control group. */
+static uint64_t group_files(const char *group)
+{
+	char path[4352], line[128];
+	cleanup_fclose FILE *f = NULL;
+	unsigned long long n;
+
+	snprintf(path, sizeof(path), "/sys/fs/cgroup%s/memory.stat", group);
+	f = fopen(path, "re");
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "file %llu", &n) == 1)
+			return n;
+	return 0;
+}
+
+/* In a container the machine's memory says little. Source: the kernel's cgroup-v2.rst. */
+static bool low_group_memory(void)
+{
+	cleanup_fclose FILE *f = fopen("/proc/self/cgroup", "re");
+	char group[4096] = "", line[4096];
+	uint64_t most, used, files;
+
+	while (f && fgets(line, sizeof(line), f))
+		if (!strncmp(line, "0::", 3))
+			snprintf(group, sizeof(group), "%.*s", (int)strcspn(line + 3, "\n"), line + 3);
+	if (!group[0])
+		return false;
+	most = group_number(group, "memory.max");
+	used = group_number(group, "memory.current");
+	files = group_files(group);
+	if (most == UINT64_MAX || used == UINT64_MAX)
+		return false;
+	used -= files < used ? files : used;
+	return used > most || most - used < most / MEMORY_SHARE;
+}
+
 static bool low_memory(void)
 {
 	cleanup_fclose FILE *f = fopen("/proc/meminfo", "re");
@@ -98,7 +146,7 @@ static bool low_memory(void)
 		else if (sscanf(line, "MemAvailable: %llu", &n) == 1)
 			available = n;
 	}
-	return total && available < total / MEMORY_SHARE;
+	return (total && available < total / MEMORY_SHARE) || low_group_memory();
 }
 
 /* Between whose neighbours the fewest events lie is missed least. The first, and people's own, stay. */

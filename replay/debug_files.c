@@ -114,6 +114,14 @@ static void forget(struct names *nm)
 		free(nm->of[i]);
 }
 
+static void forget_one(struct names *nm, uint64_t fd)
+{
+	if (fd >= FDS_MAX)
+		return;
+	free(nm->of[fd]);
+	nm->of[fd] = NULL;
+}
+
 /* What an open was given is among the bytes that the call read. */
 static void note_open(struct names *nm, struct stream_reader *r, const struct event *ev)
 {
@@ -122,8 +130,7 @@ static void note_open(struct names *nm, struct stream_reader *r, const struct ev
 
 	if (ev->result < 0 || ev->result >= FDS_MAX)
 		return;
-	free(nm->of[ev->result]);
-	nm->of[ev->result] = NULL;
+	forget_one(nm, (uint64_t)ev->result);
 	while (stream_data(r, &d) == 1)
 		if (d.kind == DATA_INPUT && d.addr == addr && !nm->of[ev->result])
 			nm->of[ev->result] = strndup(d.bytes, d.len);
@@ -145,6 +152,10 @@ static void note_call(struct file_index *ix, struct names *nm, struct stream_rea
 	switch (ev->regs.rax) {
 	case SYS_mmap:
 		note_mapping(ix, nm, ev);
+		break;
+	/* The next one of this number need not come from an open: a memfd, say. */
+	case SYS_close:
+		forget_one(nm, ev->regs.rdi);
 		break;
 	case SYS_open:
 	case SYS_openat:

@@ -243,7 +243,8 @@ static int first_base(struct replay_debug *d, const struct link_place *place, st
 
 	if (!c)
 		return -ENOENT;
-	if (c->anchor && c->peer.at.place.events == place->events)
+	/* Inside the computation that led here: its beginning may be far. */
+	if (c->anchor && c->peer.at.place.events == events)
 		return copy_of(c, base);
 	for (; rc == 1; events--) {
 		peer_quit(base);
