@@ -1,5 +1,5 @@
 # `make bench`: not part of all or check. The programs are guests, so they get none of our flags.
-bench_names = spin calls touch exec compute2 marks
+bench_names = spin calls touch exec compute2 marks pingpong
 bench_programs = $(addprefix %D%/bin/,$(bench_names))
 EXTRA_DIST += %D%/run.sh %D%/measure.py $(addprefix %D%/,$(addsuffix .c,$(bench_names)))
 

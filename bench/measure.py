@@ -1,4 +1,5 @@
 """measure.py SANDREC BENCH-DIR: see doc/performance.md for the method."""
+import json
 import os
 import shutil
 import statistics
@@ -12,6 +13,7 @@ ROUNDS = int(os.environ.get("BENCH_ROUNDS", "7"))
 CPU = os.environ.get("BENCH_CPU", ",".join(map(str, sorted(os.sched_getaffinity(0))[-2:])))
 CALLS = int(os.environ.get("BENCH_CALLS", "20000"))
 TARGETS = {"record": 1.05, "replay": 1.05}
+KEPT = {}  # what is printed, for BENCH_JSON
 
 PYTHON_LOOP = """
 x = 1
@@ -83,6 +85,7 @@ class Variants:
 
 def show_ratios(title, values, targets):
     print("%s: native %.3f s" % (title, statistics.median(values["native"])))
+    KEPT[title] = {"unit": "s", "seconds": values}
     for name, seconds in values.items():
         if name == "native":
             continue
@@ -108,15 +111,70 @@ def computations(scratch):
         show_ratios(title, variants.rounds(lambda way: way()[0]), TARGETS)
 
 
+def by_exits(variants):
+    """The same without the fast path, where there is one."""
+    variants.ways["exits"] = lambda **how: run([SANDREC, "run", "--no-record", "--no-fast-path", "--"] + variants.command, **how)
+    return variants
+
+
 def system_calls(scratch):
     """The difference between a program that makes CALLS calls and one that makes none."""
-    none, many = ({}, {})
-    for count, into in ((0, none), (CALLS, many)):
-        into.update(Variants([os.path.join(PROGRAMS, "calls"), str(count)], scratch).rounds(lambda way: way()[0]))
-    print("one system call (getppid, %d of them):" % CALLS)
-    for name in many:
-        each = [(b - a) / CALLS * 1e6 for a, b in zip(none[name], many[name])]
-        print("  %-10s %8.2f us  from %.2f to %.2f" % (name, statistics.median(each), min(each), max(each)))
+    calls = os.path.join(PROGRAMS, "calls")
+    none = by_exits(Variants([calls, "0"], scratch)).rounds(lambda way: way()[0])
+    for kind, what in (("getppid", "getppid"), ("read", "read of 1 byte from /dev/zero"), ("write", "write of 1 byte to /dev/null"),
+                       ("clock", "clock_gettime"), ("stat", "stat of /etc/passwd")):
+        many = by_exits(Variants([calls, str(CALLS), kind], scratch)).rounds(lambda way: way()[0])
+        title = "one system call (%s, %d of them)" % (what, CALLS)
+        print(title + ":")
+        KEPT[title] = {"unit": "us", "each": {}}
+        for name in many:
+            each = [(b - a) / CALLS * 1e6 for a, b in zip(none[name], many[name])]
+            KEPT[title]["each"][name] = each
+            print("  %-10s %8.2f us  from %.2f to %.2f" % (name, statistics.median(each), min(each), max(each)))
+        sys.stdout.flush()
+    for kind, what, count in (("pipe", "pipes, two processes", CALLS // 4), ("futex", "a futex, two threads", CALLS // 4)):
+        values = Variants([os.path.join(PROGRAMS, "pingpong"), kind, str(count)], scratch).rounds(lambda way: way()[0])
+        show_ratios("%d times there and back by %s" % (count, what), values, {})
+
+
+def tree_of_files(directory):
+    """A repository with 3000 files."""
+    for i in range(3000):
+        os.makedirs(os.path.join(directory, "d%d" % (i % 60)), exist_ok=True)
+        with open(os.path.join(directory, "d%d" % (i % 60), "f%d" % i), "w", encoding="ascii") as f:
+            f.write("file %d\n" % i * (i % 50))
+    git = ["git", "-c", "user.name=x", "-c", "user.email=x@x", "-C", directory]
+    for words in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "all"]):
+        subprocess.run(git + words, check=True)
+
+
+def large_source(path):
+    with open(path, "w", encoding="ascii") as f:
+        for i in range(4000):
+            f.write("int f%d(int n) { int s = %d; for (int i = 0; i < n; i++) s = s * 31 + (i ^ %d); return s; }\n" % (i, i, i))
+
+
+INSERT = "create table t(a, b); begin; with recursive c(x) as (values(1) union all select x + 1 from c where x < 200000) " \
+         "insert into t select x, x * 7 from c; commit; select count(*), sum(b) from t;"
+
+
+def programs(scratch):
+    """Programs that mostly ask Linux for things."""
+    tree, source, big = (os.path.join(scratch, name) for name in ("tree", "large.c", "big"))
+    database, copy = os.path.join(scratch, "database"), os.path.join(scratch, "copy")
+    large_source(source)
+    rows = [("find /usr", ["find", "/usr"]), ("gcc -O1 of a large file", ["gcc", "-O1", "-c", "-o", os.path.join(scratch, "o"), source]),
+            ("cp of 1 GB", ["cp", big, copy])]
+    with open(big, "wb") as f:
+        for _ in range(1000):
+            f.write(os.urandom(1000000))
+    if shutil.which("git"):
+        tree_of_files(tree)
+        rows.append(("git status, 3000 files", ["git", "-C", tree, "status"]))
+    if shutil.which("sqlite3"):
+        rows.append(("sqlite3 on disk, 200000 rows", ["sh", "-c", "rm -f %s; sqlite3 %s '%s'" % (database, database, INSERT)]))
+    for title, command in rows:
+        show_ratios(title, by_exits(Variants(command, scratch)).rounds(lambda way: way()[0], rounds=max(3, ROUNDS // 2)), {})
 
 
 def start(scratch):
@@ -217,15 +275,14 @@ def main():
           (ROUNDS, "not pinned" if CPU == "none" else "all on processor " + CPU))
     scratch = tempfile.mkdtemp(prefix="sandrec-bench.", dir=os.environ.get("TMPDIR", "/var/tmp"))
     try:
-        start(scratch)
-        processes(scratch)
-        system_calls(scratch)
-        memory(scratch)
-        computations(scratch)
-        threads(scratch)
-        execution_points(scratch)
+        for part in (start, processes, system_calls, programs, memory, computations, threads, execution_points):
+            if part.__name__ in os.environ.get("BENCH_ONLY", part.__name__).split(","):
+                part(scratch)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+        if "BENCH_JSON" in os.environ:
+            with open(os.environ["BENCH_JSON"], "w", encoding="ascii") as f:
+                json.dump({"rounds": ROUNDS, "cpu": CPU, "calls": CALLS, "results": KEPT}, f, indent=1)
 
 
 main()

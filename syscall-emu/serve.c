@@ -10,6 +10,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysinfo.h>
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
 #include <time.h>
@@ -29,6 +30,7 @@
 #define LOOKS_ALWAYS_NS 2000000
 #define BURST_BEGIN 64         /* calls in quick succession that begin the thread */
 #define BURST_WAKE 8           /* and that wake it */
+#define BURST_BUSY 512         /* before that is looked at again while all processors are busy */
 #define BURST_MAX 8192         /* when being awake has been of no use again and again */
 #define BURST_CALL_NS 150000   /* quick succession: so much for a call, its exit included */
 #define WORTH 16               /* calls that make being awake worth it */
@@ -272,6 +274,20 @@ static bool several_processors(void)
 	return sched_getaffinity(0, sizeof(set), &set) < 0 || CPU_COUNT(&set) > 1;
 }
 
+/*
+ * Is there usually a processor for the server? It would take it from other processes otherwise, and be taken off it in the middle of a
+ * call. The load of the last minute, ourselves included.
+ */
+static bool idle_processor(void)
+{
+	static long online;
+	struct sysinfo info;
+
+	if (!online)
+		online = sysconf(_SC_NPROCESSORS_ONLN);
+	return sysinfo(&info) < 0 || info.loads[0] <= ((unsigned long)online << SI_LOAD_SHIFT) + (1UL << (SI_LOAD_SHIFT - 1));
+}
+
 /* With every signal blocked that can be, which the new thread inherits. */
 static int make_thread(struct task *t)
 {
@@ -436,6 +452,10 @@ void serve_outside(struct task *t, const struct sys_desc *desc)
 	if (server.made && !server.resting && !__atomic_load_n(&server.asleep, __ATOMIC_SEQ_CST)) {
 		look_at_misses();
 	} else if (is_burst()) {
+		if (process_self.serve != SERVE_ALWAYS && !idle_processor()) {
+			server.burst = server.burst < BURST_BUSY ? BURST_BUSY : server.burst;
+			return;
+		}
 		if (server.made)
 			judge(server.served - server.served_then >= WORTH && !server.resting);
 		else

@@ -20,6 +20,7 @@ _Static_assert(GREG_RAX == 0 && GREG_R15 == 15 && GREG_RIP == 16 && GREG_FS_BASE
 
 #define PAUSE_NS 20      /* roughly: 10 to 60 by processor */
 #define TURNS 2000       /* of waiting for the server before sleeping */
+#define STUCK 8          /* a server that lost its processor in the middle of a call: worse than requests that nobody took */
 
 static uint32_t *word(const struct switchless *s, unsigned offset)
 {
@@ -121,6 +122,7 @@ void switchless_leave(struct switchless *s)
 			__builtin_ia32_pause();
 			continue;
 		}
+		s->missed += turns == TURNS + 1 ? STUCK : 0;
 		if (move_gate(s, GATE_SERVING, GATE_AWAITED) || s->gate == GATE_AWAITED)
 			syscall(SYS_futex, &s->gate, FUTEX_WAIT_PRIVATE, GATE_AWAITED, NULL, NULL, 0);
 	}

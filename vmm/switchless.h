@@ -31,7 +31,7 @@ int switchless_install(struct vcpu *v, uint64_t looks_ns, struct switchless **ou
 /* vCPU thread, before vcpu_run(): will requests be taken in it? */
 void switchless_allow(struct switchless *s, bool allow);
 
-/* How many requests the guest has withdrawn because nobody took them in time. */
+/* How many requests the guest has withdrawn because nobody took them in time; one whose answer is long in coming counts for several. */
 uint64_t switchless_missed(const struct switchless *s);
 
 /*
