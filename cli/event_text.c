@@ -112,7 +112,7 @@ void event_text(FILE *out, const struct trace_procs *ps, const struct event *ev,
 		break;
 	case REC_SCHED:
 		if (memory_written(mem))
-			fprintf(out, "~~~ sees %" PRIu64 " bytes the kernel has written, ", memory_written(mem));
+			fprintf(out, "~~~ sees %" PRIu64 " bytes that others have written, ", memory_written(mem));
 		else
 			fputs("~~~ gives way ", out);
 		fprintf(out, "%s, at rip %#" PRIx64,

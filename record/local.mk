@@ -11,7 +11,7 @@ libsandrec_a_SOURCES += \
 	%D%/landing.c %D%/landing.h \
 	%D%/live.c %D%/live.h \
 	%D%/meeting.c %D%/meeting.h \
-	%D%/plain.c %D%/plain.h \
+	%D%/plain.c %D%/plain.h %D%/poke.c %D%/poke.h \
 	%D%/recorder.c %D%/recorder.h %D%/recorder_int.h \
 	%D%/recorder_birth.c %D%/recorder_file.c %D%/recorder_log.c %D%/recorder_point.c %D%/recorder_turn.c \
 	%D%/run.h %D%/supervisor.c \

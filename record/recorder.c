@@ -49,10 +49,13 @@ static int recorder_syscall(struct session *s, struct task *t, const struct sys_
 	if (r->link.world && rc == 0)
 		world_made(r->link.world, t, *ret);
 	sched_await(t, arrivals, &entry, *ret);
-	if (t->newborn) /* the child of a fork: its stream began with REC_FORK */
+	if (t->newborn) { /* the child of a fork: its stream began with REC_FORK */
 		t->newborn = false;
-	else
-		recorder_log_syscall(r, t, &entry, *ret);
+		return 0;
+	}
+	if (*ret != SYS_ERESTARTSYS)
+		recorder_log_poked(r, &t->plan);
+	recorder_log_syscall(r, t, &entry, *ret);
 	return 0;
 }
 
@@ -143,6 +146,16 @@ static int recorder_exited(struct session *s, struct task *t)
 	signal_host_die(t->wait_status);
 }
 
+static void recorder_pokes(struct session *s, pid_t pid, uint64_t addr, uint64_t len)
+{
+	struct tree_pokes *p = &recorder_of(s)->link.tree->pokes;
+
+	if (pid)
+		poke_begin(p, pid, addr, len);
+	else
+		poke_end(p);
+}
+
 static const struct session_ops recorder_ops = {
 	.name = "record",
 	.turn = live_turn,
@@ -165,6 +178,7 @@ static const struct session_ops recorder_ops = {
 	.image_file = recorder_image_file,
 	.fork = recorder_fork,
 	.shares = recorder_shares,
+	.pokes = recorder_pokes,
 	.thread = recorder_thread,
 	.thread_ended = recorder_thread_ended,
 	.futex_wake = live_futex_wake,

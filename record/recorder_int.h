@@ -18,6 +18,7 @@ struct recorder {
 	struct landing landing;
 
 	/* Shared memory: record/group.h. */
+	uint32_t poked;        /* announcements of poke.h that have been looked at */
 	bool slice_over;       /* this process has the group's baton, and others want it, for longer than a slice */
 };
 
@@ -56,6 +57,11 @@ void recorder_log_answer(struct recorder *r, struct task *t, const struct guest_
 /* What a call has written before it waits: how many pieces, and their bytes. When it is over its row says all. */
 unsigned recorder_early(const struct plan *p, bool over);
 void recorder_log_early(struct recorder *r, const struct plan *p, bool over);
+
+/* Others have written to the process's memory: adds to the call that is over what was found, if it is to be logged. */
+void recorder_readable(uint64_t addr, uint64_t len, void (*piece)(void *arg, uint64_t addr, uint64_t len, const void *bytes),
+		       void *arg);
+void recorder_log_poked(struct recorder *r, struct plan *p);
 
 /* ---- recorder_turn.c ---- */
 

@@ -2,6 +2,7 @@
 #include "record/inputs.h"
 #include "record/recorder_int.h"
 #include "record/world.h"
+#include "vmm/layout.h"
 
 /* Recording may end before the program does (disk full): that is remembered here, and the program never notices. */
 static void logged(struct recorder *r, int rc)
@@ -99,6 +100,39 @@ void recorder_log_syscall(struct recorder *r, struct task *t, const struct guest
 	recorder_log_early(r, p, happened);
 	if (happened)
 		plan_written(p, log_piece, r);
+}
+
+/* What of the range is there, page by page. */
+void recorder_readable(uint64_t addr, uint64_t len, void (*piece)(void *arg, uint64_t addr, uint64_t len, const void *bytes),
+		       void *arg)
+{
+	unsigned char page[PAGE_SIZE_4K];
+
+	while (len && guest_range_ok(addr, len)) {
+		uint64_t n = PAGE_SIZE_4K - addr % PAGE_SIZE_4K;
+
+		n = n < len ? n : len;
+		if (guest_read(page, addr, n) == 0)
+			piece(arg, addr, n, page);
+		addr += n;
+		len -= n;
+	}
+}
+
+static void add_page(void *arg, uint64_t addr, uint64_t len, const void *bytes)
+{
+	plan_add(arg, addr, len, DATA_MEMORY, bytes);
+}
+
+static void add_poked(void *arg, uint64_t addr, uint64_t len)
+{
+	recorder_readable(addr, len, add_page, arg);
+}
+
+void recorder_log_poked(struct recorder *r, struct plan *p)
+{
+	if (poke_news(&r->link.tree->pokes, &r->poked))
+		poke_take(&r->link.tree->pokes, add_poked, p);
 }
 
 void recorder_log_answer(struct recorder *r, struct task *t, const struct guest_regs *entry, const struct world_answer *a)

@@ -52,12 +52,24 @@ static void note_piece(void *arg, uint64_t addr, uint64_t len)
 	f->piece[f->n++].len = len;
 }
 
-/* ev with what has changed in such memory up to now. */
+static void note_page(void *arg, uint64_t addr, uint64_t len, const void *bytes)
+{
+	(void)bytes;
+	note_piece(arg, addr, len);
+}
+
+static void note_poked(void *arg, uint64_t addr, uint64_t len)
+{
+	recorder_readable(addr, len, note_page, arg);
+}
+
+/* ev with what has changed up to now in memory that others write. */
 static void log_refreshed(struct recorder *r, struct task *t, struct event *ev)
 {
 	struct refreshed f = { 0 };
 
 	kernel_shared_refresh(t, note_piece, &f);
+	poke_take(&r->link.tree->pokes, note_poked, &f);
 	for (unsigned i = 0; i < f.n; i++)
 		ev->ndata += ring_data_count(f.piece[i].len);
 	recorder_log(r, ev);
@@ -90,13 +102,14 @@ int recorder_preempt(struct session *s, struct task *t, bool point)
 	const struct exec_point *p = point ? recorder_stop_landing(r, t) : NULL;
 	unsigned char annex[POINT_ENCODED_MAX];
 	struct task *before;
-	bool within, gives_way;
+	bool within, gives_way, poked;
 
 	if (point && !p)
 		return 0;
 	note_chaos(r, t);
 	gives_way = wants_switch(r, t, &within);
-	if (!gives_way && !(point && wants_refresh(t)))
+	poked = poke_news(&r->link.tree->pokes, &r->poked);
+	if (!gives_way && !poked && !(point && wants_refresh(t)))
 		return 0;
 	if (p) {
 		ev.flags = REC_F_POINT;
@@ -156,10 +169,10 @@ int recorder_resume(struct session *s, struct task *t)
 /* Nobody looks for a place for anything. */
 bool recorder_serves(struct session *s, struct task *t)
 {
-	const struct recorder *r = recorder_of(s);
+	struct recorder *r = recorder_of(s);
 
 	return r->landing.phase == LANDING_IDLE && !r->landing.ready && !(r->landing.timer && r->landing.timer->on) &&
-	       !process_self.chaos && !r->link.world && !switch_asked(r, t);
+	       !poke_news(&r->link.tree->pokes, &r->poked) && !process_self.chaos && !r->link.world && !switch_asked(r, t);
 }
 
 int recorder_kicked(struct session *s, struct task *t)

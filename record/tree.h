@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "record/group.h"
+#include "record/poke.h"
 #include "vmm/memo.h"
 
 #define TREE_DEPTH 1000
@@ -63,6 +64,7 @@ struct tree {
 	uint64_t places, switches; /* record, chaos.h: most in a process; forced in all */
 	uint32_t nmarked, nmet;    /* record, meeting.h */
 	uint64_t marked[TREE_MEETINGS], met[TREE_MEETINGS];
+	struct tree_pokes pokes;   /* record */
 	struct memo memo; /* files.h, text_patch.h */
 };
 

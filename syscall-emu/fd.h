@@ -80,6 +80,9 @@ sys_handler do_sendmsg, do_sendmmsg;
  * any other descriptor is forwarded at once. post_write is still to be named as the row's post hook. */
 sys_handler do_io;
 
+/* other_mem.c: writing to the memory of other processes. other_mem_io is the part of do_io for /proc/PID/mem. */
+sys_handler do_process_vm_writev, other_mem_io;
+
 /* write, writev, pwrite64, pwritev, pwritev2, sendto, sendmsg, sendmmsg: marks output, tells mm of changed files. */
 sys_post post_write;
 sys_post post_truncate;      /* truncate, ftruncate, fallocate */

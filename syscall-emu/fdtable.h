@@ -43,6 +43,7 @@ struct fdtable {
 
 	bool published;              /* the kernel itself knows the guest's arguments, environment and auxv */
 	int mem_fd;                  /* hidden memfd that stands for /proc/self/mem, or -1 while none was opened */
+	bool other_mem;              /* the memory of another process was opened, once */
 	dev_t mem_dev;
 	ino_t mem_ino;
 

@@ -15,8 +15,7 @@ libsandrec_a_SOURCES += %D%/generic.c %D%/guest_mem.c %D%/lookup.c %D%/plan.c %D
 libsandrec_a_SOURCES += %D%/names.c %D%/names.h %D%/names_bpf.c %D%/names_data.h %D%/names_file.c %D%/names_ipc.c %D%/names_mm.c \
 	%D%/names_net.c %D%/names_process.c %D%/names_sets.h %D%/names_signal.c %D%/names_time.c
 libsandrec_a_SOURCES += %D%/mm.c %D%/mm.h %D%/mm_advise.c %D%/mm_calls.c %D%/mm_file.c %D%/mm_fill.c %D%/mm_int.h \
-	%D%/mm_maps.c %D%/mm_remap.c %D%/mm_set.c %D%/mm_shm.c %D%/mm_space.c
-libsandrec_a_SOURCES += %D%/exec_params.c %D%/loader.c %D%/loader.h %D%/loader_elf.c %D%/loader_int.h %D%/loader_script.c %D%/loader_stack.c
+	%D%/mm_maps.c %D%/mm_remap.c %D%/other_mem.c %D%/mm_set.c %D%/mm_shm.c %D%/mm_space.c
 libsandrec_a_SOURCES += %D%/variants.h %D%/variants_fcntl.c %D%/variants_futex.c %D%/variants_ioctl.c %D%/variants_ipc.c \
 	%D%/variants_prctl.c %D%/variants_sockopt.c
 libsandrec_a_SOURCES += %D%/exec_params.c %D%/loader.c %D%/loader.h %D%/loader_elf.c %D%/loader_int.h %D%/loader_script.c \

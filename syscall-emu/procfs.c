@@ -222,11 +222,11 @@ static int put_in_place(int new, int fd, int flags)
 int procfs_replace(struct task *t, int fd, int flags)
 {
 	struct fdtable *f = t->proc->fds;
-	char path[PATH_MAX];
+	char path[PATH_MAX] = "";
 	cleanup_free char *text = NULL;
 	FILE *out;
 	size_t len = 0;
-	long number;
+	long number, pid;
 	int made;
 	enum proc_entry e = proc_entry_of(f, fd, path, sizeof(path), &number);
 
@@ -234,6 +234,7 @@ int procfs_replace(struct task *t, int fd, int flags)
 		close(fd);
 		return -ENOENT;
 	}
+	f->other_mem |= e == PROC_OTHER && proc_entry_parse(path, &pid, &number) == PROC_MEM;
 	if (e == PROC_OTHER || e == PROC_FDINFO || flags & O_PATH)
 		return fd;
 	if (e == PROC_MEM)

@@ -131,7 +131,7 @@ int64_t do_io(struct task *t, struct plan *p)
 	int64_t at = (int64_t)p->arg[3];
 
 	if (t->proc->fds->mem_fd < 0 || !is_mem(t->proc->fds, (int)p->arg[0]))
-		return plan_forward(p, t);
+		return other_mem_io(t, p);
 	switch (p->nr) {
 	case SYS_read:
 	case SYS_readv: return mem_io(t, p, false, false);

@@ -126,6 +126,12 @@ struct session_ops {
 	 */
 	void (*shares)(struct session *s, struct task *t);
 
+	/*
+	 * The call at hand writes to the memory of process pid: said before for each piece, and once with pid 0 afterwards. NULL:
+	 * nothing is recorded.
+	 */
+	void (*pokes)(struct session *s, pid_t pid, uint64_t addr, uint64_t len);
+
 	/* A new thread (threads.h: thread_make() has been called): its tid or a negative errno. */
 	int64_t (*thread)(struct session *s, struct task *t, struct plan *p, struct task *made);
 	/* t has ended, others go on. *next: who is run now, NULL: nobody by this host thread. 0 or a negative errno. */

@@ -1,4 +1,5 @@
 /* Rows: the address space. */
+#include "syscall-emu/fd.h"
 #include "syscall-emu/mm.h"
 #include "syscall-emu/names_sets.h"
 #include "syscall-emu/rows.h"
@@ -80,7 +81,7 @@ const struct sys_desc sys_rows_mm[] = {
 	  .mem = MEM(IOVEC(1, MEM_OUT, RETVAL), IOVEC(3, MEM_IN, RETVAL)) },
 	{ CALL(process_vm_writev), .nargs = 6, .arg = { A_PID, A_PTR, A_ULONG, A_PTR, A_ULONG, A_FLAGS },
 	  .ret = RET_LEN,
-	  .mem = MEM(IOVEC(1, MEM_IN, RETVAL), IOVEC(3, MEM_OUT, LENFN(len_remote))) },
+	  .mem = MEM(IOVEC(1, MEM_IN, RETVAL), IOVEC(3, MEM_OUT, LENFN(len_remote))), .emulate = do_process_vm_writev },
 	{ CALL(userfaultfd), .nargs = 1, .arg = { A_FLAGS }, .ret = RET_FD,
 	  REFUSED(ENOSYS, "page faults are the recorder's own") },
 };
