@@ -234,12 +234,18 @@ static void take_result(struct chaos_runs *cr, struct chaos_job *j, int status)
 
 /* ---- running them ---- */
 
+static void end_scratch(struct chaos_runs *cr)
+{
+	unlink(cr->places);
+	tracedir_scratch_end(&cr->scratch);
+}
+
 static _Noreturn void interrupted(struct chaos_runs *cr, int sig)
 {
 	for (size_t i = 0; i < cr->njobs; i++)
 		chaos_job_abandon(&cr->job[i]);
 	progress_line_wipe();
-	tracedir_scratch_end(&cr->scratch);
+	end_scratch(cr);
 	signal(sig, SIG_DFL);
 	sigprocmask(SIG_UNBLOCK, &cr->waited, NULL);
 	raise(sig);
@@ -463,7 +469,6 @@ int cmd_chaos(int argc, char **argv)
 		printf("%" PRIu64 " of %" PRIu64 " runs failed\n", cr->failed, cr->done);
 	if (cr->kept[0] && !cr->broken)
 		good = keep_for_good(cr, argv[first]);
-	unlink(cr->places);
-	tracedir_scratch_end(&cr->scratch);
+	end_scratch(cr);
 	return good && !cr->broken && !cr->failed ? STATUS_OK : STATUS_FAILED;
 }

@@ -56,6 +56,20 @@ late() {
 }
 check "--timeout" late
 
+# Nothing is left behind, the list of places included.
+interrupted() {
+	rm -rf "$T/interrupted" && mkdir "$T/interrupted" || return 1
+	SANDREC_TRACE_DIR=$T/interrupted "$SANDREC" chaos -q -n 100000 -- "$bin/order" </dev/null >"$T/chaos.out" 2>&1 &
+	for i in {1..300}; do
+		[ -e "$(echo "$T"/interrupted/.scratch-*/places)" ] && break
+		sleep 0.2
+	done
+	kill -TERM $!
+	wait $!
+	[ $? = 143 ] && [ -z "$(find "$T/interrupted" -mindepth 1 -maxdepth 1 ! -name .store)" ] || { ls -A "$T"/interrupted "$T"/interrupted/.scratch*; return 1; }
+}
+check "interrupted" interrupted
+
 missing() {
 	limited "$T/chaos" "$SANDREC" chaos -n 3 -- /no/such/program </dev/null
 	[ "$(cat "$T/chaos.status")" = "exit 1" ] && [ "$(grep -c '^sandrec: ' "$T/chaos.err")" = 2 ] && [ ! -s "$T/chaos.out" ] ||
