@@ -322,9 +322,23 @@ static size_t filter(const struct task *t, enum proc_entry e, char *buf, size_t 
 	return out;
 }
 
+/* The descriptors of another process of ours: its own numbers are where this one's are, unless their limits differ. */
+static enum proc_entry fd_dir_of_other(const struct fdtable *f, const char *path)
+{
+	char name[48];
+	struct stat st;
+	long pid, number;
+	enum proc_entry e = proc_entry_parse(path, &pid, &number);
+
+	if (e != PROC_FD_DIR && e != PROC_FDINFO_DIR)
+		return PROC_OTHER;
+	snprintf(name, sizeof(name), "%ld/exe", pid);
+	return fstatat(f->proc_root, name, &st, 0) == 0 && fd_is_own_binary(f, &st) ? e : PROC_OTHER;
+}
+
 static int64_t getdents(struct task *t, struct plan *p, int64_t ret, size_t name_at)
 {
-	char path[PATH_MAX];
+	char path[PATH_MAX] = "";
 	enum proc_entry e;
 	int64_t most = 0;
 	size_t left = 0;
@@ -333,6 +347,8 @@ static int64_t getdents(struct task *t, struct plan *p, int64_t ret, size_t name
 	if (ret <= 0)
 		return ret;
 	e = proc_entry_of(t->proc->fds, (int)p->arg[0], path, sizeof(path), &number);
+	if (e == PROC_OTHER)
+		e = fd_dir_of_other(t->proc->fds, path);
 	if (e != PROC_FD_DIR && e != PROC_FDINFO_DIR && e != PROC_MAP_FILES_DIR && e != PROC_TASK_DIR)
 		return ret;
 	while (ret > 0 && !left) {
