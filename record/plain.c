@@ -12,6 +12,7 @@
 #include "syscall-emu/fd.h"
 #include "syscall-emu/kernel_shared.h"
 #include "syscall-emu/loader.h"
+#include "syscall-emu/mm_join.h"
 #include "syscall-emu/signal_host.h"
 
 static bool plain_serves(struct session *s, struct task *t)
@@ -22,9 +23,11 @@ static bool plain_serves(struct session *s, struct task *t)
 
 static int plain_syscall(struct session *s, struct task *t, const struct sys_desc *desc, int64_t *ret)
 {
-	int64_t rc = syscall_prepare(t, desc);
+	int64_t rc;
 
 	(void)s;
+	mm_join_follow(t->proc->mm);
+	rc = syscall_prepare(t, desc);
 	*ret = rc < 0 ? rc : syscall_perform(t, desc);
 	return 0;
 }

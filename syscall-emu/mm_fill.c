@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "syscall-emu/mm_int.h"
+#include "syscall-emu/mm_join.h"
 #include "vmm/cleanup.h"
 
 #ifndef MADV_POPULATE_READ
@@ -269,6 +270,7 @@ int mm_fault(struct mm *mm, uint64_t addr, uint32_t error, int *sig, int *code)
 
 	if (addr >= GUEST_TOP)
 		return violation(sig, code, SIGSEGV, SEGV_MAPERR);
+	mm_join_follow(mm); /* without a recording there are no turns at which that is done */
 	v = mm_find(mm, addr);
 	if (!v)
 		v = grow_stack(mm, addr);
