@@ -12,6 +12,7 @@
 #include <sys/syscall.h>
 #include <sys/sysinfo.h>
 #include <sys/sysmacros.h>
+#include <sys/time.h>
 #include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
@@ -46,6 +47,7 @@ static struct {
 	pid_t tid;                 /* atomic */
 	bool made;
 	bool resting;              /* it is let fall asleep */
+	bool never;                /* the program waits for processor time, which a server uses up, too */
 	int quit;                  /* atomic */
 	int asleep;                /* atomic, a futex; set by the server, cleared by who wakes it */
 	int awake;                 /* atomic; set by the server while it looks for requests */
@@ -421,6 +423,18 @@ static void look_at_misses(void)
 	judge(!server.resting);
 }
 
+/* A timer on the processor time of the process: a server would make it run out sooner. */
+static bool times_processor(const struct guest_regs *r)
+{
+	switch ((uint32_t)r->rax) {
+	case SYS_setitimer:
+		return (int)r->rdi != ITIMER_REAL;
+	case SYS_timer_create: /* those made from process numbers are negative */
+		return (int)r->rdi == CLOCK_PROCESS_CPUTIME_ID || (int)r->rdi < 0;
+	}
+	return false;
+}
+
 /* So many calls so quickly one after the other that having a server would have paid? */
 static bool is_burst(void)
 {
@@ -441,11 +455,13 @@ void serve_outside(struct task *t, const struct sys_desc *desc)
 	const struct sys_desc *row = sys_row((uint32_t)t->regs->rax);
 	const struct session_ops *ops = t->proc->sess->ops;
 
-	if (process_self.serve == SERVE_NEVER || !ops->serves || !ours(t))
+	if (process_self.serve == SERVE_NEVER || process_self.sandbox.strict || !ops->serves || !ours(t))
 		return;
-	if (!ops->injects && (!row || row->serve == SERVE_ALTERS))
+	if (!ops->injects && times_processor(t->regs))
+		server.never = true;
+	if (!ops->injects && (!row || row->serve == SERVE_ALTERS || server.never))
 		serve_end(t);
-	if (!servable(t, desc) || !simple(t))
+	if (server.never || !servable(t, desc) || !simple(t))
 		return;
 	if (!server.burst)
 		server.burst = BURST_BEGIN;
