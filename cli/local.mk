@@ -15,6 +15,7 @@ libsandrec_a_SOURCES += %D%/age.c %D%/age.h %D%/progress_line.c %D%/progress_lin
 
 dist_man1_MANS += doc/sandrec.1
 dist_bashcompletion_DATA += %D%/sandrec.bash
+dist_zshcompletion_DATA += %D%/_sandrec
 shell_tests += tests/cli_help.sh tests/cli_trees.sh tests/cli_tools.sh
 check_PROGRAMS += tests/fuzz/fuzz_options
 TESTS += tests/fuzz/fuzz_options

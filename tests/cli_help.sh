@@ -46,6 +46,21 @@ completes_options() {
 	return 1
 }
 
+# The same for zsh, whose completion is asked by its functions.
+zsh_says() { zsh -f -c 'source "$1"; shift; "$@"' - "$top_srcdir/cli/_sandrec" "$@"; }
+zsh_options() {
+	local expected found
+	expected=$(help_options "$1"; echo --help)
+	found=$(zsh_says _sandrec_options "$SANDREC" "$1" | sed 's/=$//' | sort)
+	[ "$(sort <<<"$expected")" = "$found" ] && return
+	printf 'expected:\n%s\nfound:\n%s\n' "$expected" "$found"
+	return 1
+}
+zsh_commands() { [ "$(sort <<<"$commands")" = "$(zsh_says _sandrec_commands "$SANDREC" | sed 's/:.*//' | sort)" ]; }
+zsh_program() {
+	[ "$(zsh_says eval 'words=(sandrec run -o x --cpu=host prog -o); CURRENT=7; _sandrec_program')" = 6 ]
+}
+
 one_error() {
 	local wanted=$1
 	shift
@@ -59,10 +74,17 @@ one_error() {
 [ -n "$commands" ] && ok "--help lists commands" || not_ok "--help lists commands"
 check "the page describes the same commands" \
 	[ "$(sort <<<"$commands")" = "$(sed -n 's/^\.SS //p' "$page" | sort)" ]
+if have zsh; then
+	check "zsh: commands" zsh_commands
+	check "zsh: where the program begins" zsh_program
+else
+	skip "zsh: completion" "no zsh here"
+fi
 for c in $commands; do
 	runs_here "$c" || { skip "$c: options" "this build runs no guests"; continue; }
 	check "$c: --help and the page have the same options" same_options "$c"
 	check "$c: the completion has them too" completes_options "$c"
+	have zsh && check "$c: and zsh's" zsh_options "$c"
 	check "$c: a wrong option is two lines and a status" \
 		one_error $([ "$c" = run ] && echo 125 || echo 2) "$c" --no-such-option
 done
