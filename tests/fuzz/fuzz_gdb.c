@@ -44,7 +44,8 @@ static const char *const words[] = {
 	"qXfer:features:read:target.xml:0,1000", "qXfer:threads:read::0,1000", "qXfer:auxv:read::0,ffffffff",
 	"qXfer:siginfo:read::0,80", "qXfer:exec-file:read:2a:0,100", "vFile:open:2f62696e2f746f79,0,0", "vFile:pread:0,ffff,0",
 	"vFile:fstat:0", "vFile:close:0", "vFile:setfs:0", "vFile:pread:f,1,ffffffffffffffff", "QCatchSyscalls:1;1;ffffffffffff",
-	"QPassSignals:1;2;ffffffffffffffffff", "qAttached", "qSymbol::",
+	"QPassSignals:1;2;ffffffffffffffffff", "qAttached", "qSymbol::", "qXfer:libraries-svr4:read::0,1000", "QThreadEvents:1",
+	"vFile:stat:2f62696e2f746f79", "vFile:lstat:2f78", "vFile:readlink:2f70726f632f34322f657865",
 };
 
 static size_t put_packet(uint8_t *buf)
