@@ -201,9 +201,8 @@ struct copy *copies_add(struct replay_debug *d, struct peer *of, bool anchor, un
 	c->anchor = anchor ? ++d->anchors : 0;
 	c->user = user;
 	c->was = of->at.place;
-	if (anchor && peer_mark(of, &c->mark) < 0)
-		c->mark.tid = 0;
-	if (peer_copy(of, c->anchor, &c->peer) < 0) {
+	/* An anchor that cannot be found again is of no use. */
+	if ((anchor && peer_mark(of, &c->mark) < 0) || peer_copy(of, c->anchor, &c->peer) < 0) {
 		free(c);
 		return NULL;
 	}

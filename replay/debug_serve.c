@@ -163,8 +163,12 @@ static void answer_mark(struct debuggee *d)
 {
 	static struct link_mark m;
 	int rc = d->stale ? copy_revive(d) : 0;
+	struct landmark_place at;
 
 	memset(&m, 0, sizeof(m));
+	/* A run that comes by does not stop where a string instruction is half done. */
+	if (rc == 0 && landmark_look(d->t, d->t->regs->rip, &at) == 0 && at.string)
+		rc = -EOPNOTSUPP;
 	m.events = d->place.events;
 	m.tid = d->t->tid;
 	m.regs = *d->t->regs;
