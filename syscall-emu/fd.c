@@ -450,12 +450,22 @@ int64_t do_close_range(struct task *t, struct plan *p)
 	return 0;
 }
 
-/* KCMP_EPOLL_TFD has a structure with a descriptor in it: as without epoll. */
+/* For KCMP_EPOLL_TFD the last argument points to a structure with descriptors in it. */
 int64_t do_kcmp(struct task *t, struct plan *p)
 {
 	int type = (int)p->arg[2];
+	struct kcmp_epoll_slot slot;
 
-	if (type == KCMP_FILE && (fd_is_ours((int)p->arg[3]) || fd_is_ours((int)p->arg[4])))
+	if ((type == KCMP_FILE || type == KCMP_EPOLL_TFD) && fd_is_ours((int)p->arg[3]))
 		return -EBADF;
-	return type == KCMP_EPOLL_TFD ? -EOPNOTSUPP : plan_forward(p, t);
+	if (type == KCMP_FILE && fd_is_ours((int)p->arg[4]))
+		return -EBADF;
+	if (type == KCMP_EPOLL_TFD) {
+		if (guest_read(&slot, p->arg[4], sizeof(slot)) < 0)
+			return -EFAULT;
+		if (fd_is_ours((int)slot.efd) || fd_is_ours((int)slot.tfd))
+			return -EBADF;
+		p->host_arg[4] = (uint64_t)(uintptr_t)&slot;
+	}
+	return plan_forward(p, t);
 }
