@@ -35,11 +35,20 @@ def at_end(stop):
     return stop[0] != 'T' or 'replaylog' in stop
 
 
+switched = False
+
+
 def step():
-    """One instruction. A signal about to be delivered is a stop on the way forwards only."""
+    """
+    One instruction. A signal about to be delivered is a stop on the way forwards only. Where threads change, the way back
+    is another one: to what the same thread did before.
+    """
+    global switched
+    before = c.ask('qC')
     stop = c.ask('vCont;s')
     while not stop.startswith('T05') and not at_end(stop):
         stop = c.ask('vCont;s')
+    switched = c.ask('qC') != before
     return not at_end(stop)
 
 
@@ -75,7 +84,7 @@ while done < places:
         if not all(step() for _ in range(rnd.randrange(0, 30))):
             break
         here, before = where(), fingerprint()
-        if not step():
+        if not step() or switched:
             break
         c.ask('bs')
         done += 1
@@ -89,7 +98,7 @@ started = time.monotonic()
 land(max(2, events // 2)) # as the end comes after so many steps otherwise
 forward = [fingerprint()]
 while len(forward) <= length and step():
-    forward.append(fingerprint())
+    forward = [fingerprint()] if switched else forward + [fingerprint()]
 if len(forward) <= length: # at the end of the recording; back to before it
     c.ask('bs')
 end = where()
