@@ -101,6 +101,8 @@ while len(forward) <= length and step():
     forward = [fingerprint()] if switched else forward + [fingerprint()]
 if len(forward) <= length: # at the end of the recording; back to before it
     c.ask('bs')
+    if switched:
+        forward = [fingerprint()]
 end = where()
 back = [fingerprint()]
 while len(back) < len(forward):
