@@ -3,6 +3,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "syscall-emu/mm.h"
 #include "syscall-emu/plan_scratch.h"
@@ -20,8 +21,15 @@ static bool file_may_block(int fd)
 	return !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode) && !S_ISBLK(st.st_mode);
 }
 
+/*
+ * Only for a signal to itself: who gives up the baton to stop another process might stop it while that has the baton.
+ */
 static bool stops(const struct plan *p)
 {
+	pid_t pid = (pid_t)p->arg[0];
+
+	if (p->desc->arg[0] != A_PID || (pid > 0 && pid != getpid() && pid != gettid()))
+		return false;
 	for (unsigned i = 0; i < p->desc->nargs; i++)
 		if (p->desc->arg[i] == A_SIG)
 			return p->arg[i] == SIGSTOP || p->arg[i] == SIGTSTP || p->arg[i] == SIGTTIN || p->arg[i] == SIGTTOU;
