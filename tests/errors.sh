@@ -51,11 +51,6 @@ refusal() {
 	ended "exit 4" && [ "$(grep -c '^sandrec: process [0-9]*: ptrace is refused with EPERM: ' last.err)" = 1 ]
 }
 check "-v says once that ptrace is refused, and why" refusal
-no_shared_files() {
-	run_sandrec run -o t9 -- /usr/bin/perl -e 'exit(syscall(56, 0x400 | 17, 0, 0, 0, 0) == -1 && $!{ENOSYS} ? 4 : 5)'
-	ended "exit 4" && grep -q '^sandrec: clone with shared descriptors' last.err
-}
-check "a process that shares its descriptors with its parent fails visibly" no_shared_files
 
 ### options and arguments
 usage() { run_sandrec frobnicate; ended_badly && says 'frobnicate'; }

@@ -99,10 +99,15 @@ land(max(2, events // 2)) # as the end comes after so many steps otherwise
 forward = [fingerprint()]
 while len(forward) <= length and step():
     forward = [fingerprint()] if switched else forward + [fingerprint()]
-if len(forward) <= length: # at the end of the recording; back to before it
+if len(forward) <= length: # at the end of the recording, which may be no instruction but a fault; back to before it
     c.ask('bs')
+    here = fingerprint()
     if switched:
-        forward = [fingerprint()]
+        forward = [here]
+    elif here in forward:
+        del forward[forward.index(here) + 1:]
+    else:
+        differs('back from the end, at a place that was not passed')
 end = where()
 back = [fingerprint()]
 while len(back) < len(forward):
