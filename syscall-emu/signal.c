@@ -78,8 +78,8 @@ static uint64_t mask_in_force(const struct task *t)
 	const struct guest_regs *r = t->regs;
 	uint64_t mask, addr;
 
-	/* rcx tells the end of a call from its beginning, where rip has gone back to the instruction. */
-	if (t->stop.stop != VCPU_SYSCALL || (int64_t)r->rax != -EINTR || r->rip != r->rcx)
+	/* rcx tells the end of a call from its beginning, where rip has gone back to the instruction. Replay serves waits, too. */
+	if ((t->stop.stop != VCPU_SYSCALL && t->stop.stop != VCPU_SERVED) || (int64_t)r->rax != -EINTR || r->rip != r->rcx)
 		return t->mask;
 	addr = wait_mask_addr(&t->plan);
 	if (!addr || guest_read(&mask, addr, sizeof(mask)) < 0)
