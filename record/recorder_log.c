@@ -102,7 +102,6 @@ void recorder_log_syscall(struct recorder *r, struct task *t, const struct guest
 		plan_written(p, log_piece, r);
 }
 
-/* What of the range is there, page by page. */
 void recorder_readable(uint64_t addr, uint64_t len, void (*piece)(void *arg, uint64_t addr, uint64_t len, const void *bytes),
 		       void *arg)
 {

@@ -5,8 +5,10 @@
 #define SANDREC_PACK_FILE_H
 
 #include <assert.h>
+#include <errno.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <unistd.h>
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
@@ -40,6 +42,21 @@ static_assert(sizeof(struct pack_head) == 64 && sizeof(struct pack_entry) == 40,
 static inline uint64_t pack_head_sum(const struct pack_head *h)
 {
 	return XXH3_64bits(h, offsetof(struct pack_head, sum));
+}
+
+/* Reads exactly len bytes at an offset: 0, -EBADMSG when the file ends before, or what pread() gave. */
+static inline int pack_read_at(int fd, void *buf, size_t len, uint64_t at)
+{
+	for (size_t done = 0; done < len;) {
+		ssize_t n = pread(fd, (char *)buf + done, len - done, (off_t)(at + done));
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n < 0 ? -errno : -EBADMSG;
+		done += (size_t)n;
+	}
+	return 0;
 }
 
 #endif

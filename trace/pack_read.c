@@ -18,26 +18,12 @@ struct pack {
 	struct pack_part *part;
 };
 
-static int read_at(int fd, void *buf, size_t len, uint64_t at)
-{
-	for (size_t done = 0; done < len;) {
-		ssize_t n = pread(fd, (char *)buf + done, len - done, (off_t)(at + done));
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n < 0 ? -errno : -EBADMSG;
-		done += (size_t)n;
-	}
-	return 0;
-}
-
 bool pack_is(int fd)
 {
 	char magic[8];
 	struct stat st;
 
-	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && read_at(fd, magic, sizeof(magic), 0) == 0 &&
+	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && pack_read_at(fd, magic, sizeof(magic), 0) == 0 &&
 	       !memcmp(magic, PACK_MAGIC, sizeof(magic));
 }
 
@@ -94,7 +80,7 @@ static int load(int fd, struct pack *p, const char **why)
 {
 	struct pack_head h;
 	struct stat st;
-	int rc = fstat(fd, &st) < 0 ? -errno : read_at(fd, &h, sizeof(h), 0);
+	int rc = fstat(fd, &st) < 0 ? -errno : pack_read_at(fd, &h, sizeof(h), 0);
 
 	*why = "the packed recording is damaged: its header is wrong";
 	if (rc < 0)
@@ -114,7 +100,7 @@ static int load(int fd, struct pack *p, const char **why)
 
 	if (!index)
 		return -ENOMEM;
-	rc = read_at(fd, index, h.index_len, h.index_at);
+	rc = pack_read_at(fd, index, h.index_len, h.index_at);
 	*why = "the packed recording is damaged: its index is wrong";
 	if (rc == 0 && XXH3_64bits(index, h.index_len) != h.index_sum)
 		rc = -EBADMSG;
@@ -222,7 +208,7 @@ static int pump(int fd, const struct pack_part *part, struct sink *s)
 	while (rc == 0 && done < part->stored) {
 		size_t n = part->stored - done < CHUNK ? part->stored - done : CHUNK;
 
-		rc = read_at(fd, buf, n, part->at + done);
+		rc = pack_read_at(fd, buf, n, part->at + done);
 		if (rc == 0) {
 			XXH3_64bits_update(sum, buf, n);
 			rc = put(s, buf, n);

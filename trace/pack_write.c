@@ -97,20 +97,6 @@ static int put_compressed(struct pack_writer *w, struct pack_part *p, const void
 	return 0;
 }
 
-static int read_chunk(int fd, void *buf, size_t len, uint64_t at)
-{
-	for (size_t done = 0; done < len;) {
-		ssize_t n = pread(fd, (char *)buf + done, len - done, (off_t)(at + done));
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n < 0 ? -errno : -EBADMSG;
-		done += (size_t)n;
-	}
-	return 0;
-}
-
 static int copy(struct pack_writer *w, struct pack_part *p, int from, uint64_t at)
 {
 	uint64_t done = 0;
@@ -125,7 +111,7 @@ static int copy(struct pack_writer *w, struct pack_part *p, int from, uint64_t a
 	do {
 		size_t n = p->size - done < CHUNK ? p->size - done : CHUNK;
 
-		rc = read_chunk(from, w->in, n, at + done);
+		rc = pack_read_at(from, w->in, n, at + done);
 		done += n;
 		if (rc == 0)
 			rc = p->compressed ? put_compressed(w, p, w->in, n, done == p->size) : put(w, p, w->in, n);

@@ -1,9 +1,9 @@
 /* Which memory an instruction touches. Contract: access.h. */
-#include <capstone/capstone.h>
 #include <errno.h>
 #include <string.h>
 
 #include "vmm/access.h"
+#include "vmm/decoder.h"
 #include "vmm/insn.h"
 
 static int8_t reg_number(x86_reg reg)
@@ -59,20 +59,10 @@ static void take_operand(const cs_x86_op *op, bool changes, struct insn_access *
 
 int insn_access_decode(const uint8_t *code, size_t avail, uint64_t addr, struct insn_access *out)
 {
-	/* As in insn.c: opening is dear. */
-	static __thread csh cs;
-	static __thread cs_insn *i;
-	size_t left = avail < INSN_LEN_MAX ? avail : INSN_LEN_MAX;
-	uint64_t at = addr;
+	const cs_insn *i = decoder_insn(code, avail < INSN_LEN_MAX ? avail : INSN_LEN_MAX, addr, true);
 
 	*out = (struct insn_access){ .base = -1, .index = -1 };
-	if (!cs) {
-		if (cs_open(CS_ARCH_X86, CS_MODE_64, &cs) != CS_ERR_OK)
-			return -EINVAL;
-		cs_option(cs, CS_OPT_DETAIL, CS_OPT_ON);
-		i = cs_malloc(cs);
-	}
-	if (!i || !cs_disasm_iter(cs, &code, &left, &at, i))
+	if (!i)
 		return -EINVAL;
 	out->len = (uint8_t)i->size;
 	out->jumps = i->id == X86_INS_CALL || i->id == X86_INS_JMP;

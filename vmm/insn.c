@@ -1,8 +1,8 @@
 /* Decoding for relocation, by capstone. Contract: insn.h. */
-#include <capstone/capstone.h>
 #include <errno.h>
 #include <string.h>
 
+#include "vmm/decoder.h"
 #include "vmm/insn.h"
 
 static bool in_group(const cs_insn *i, unsigned group)
@@ -155,20 +155,10 @@ static void classify(const cs_insn *i, struct insn *out)
 
 int insn_decode(const uint8_t *code, size_t avail, uint64_t addr, struct insn *out)
 {
-	/* Opening is dear (20 us), and there is one place that decodes at a time in a thread. */
-	static __thread csh cs;
-	static __thread cs_insn *i;
-	size_t left = avail < INSN_LEN_MAX ? avail : INSN_LEN_MAX;
-	uint64_t at = addr;
+	const cs_insn *i = decoder_insn(code, avail < INSN_LEN_MAX ? avail : INSN_LEN_MAX, addr, true);
 
 	memset(out, 0, sizeof(*out));
-	if (!cs) {
-		if (cs_open(CS_ARCH_X86, CS_MODE_64, &cs) != CS_ERR_OK)
-			return -EINVAL;
-		cs_option(cs, CS_OPT_DETAIL, CS_OPT_ON);
-		i = cs_malloc(cs);
-	}
-	if (!i || !cs_disasm_iter(cs, &code, &left, &at, i))
+	if (!i)
 		return -EINVAL;
 	out->len = (uint8_t)i->size;
 	classify(i, out);

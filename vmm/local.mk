@@ -9,6 +9,7 @@ libsandrec_a_SOURCES += \
 	%D%/cpu_features.c \
 	%D%/cpu_features.h \
 	%D%/cpuid.c \
+	%D%/decoder.c %D%/decoder.h \
 	%D%/cpuid.h \
 	%D%/exec_point.c \
 	%D%/exec_point.h \

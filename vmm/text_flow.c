@@ -1,39 +1,12 @@
 /* Decoding with capstone. Contract: text_flow.h. Source: Intel SDM vol. 2, 2.1 and appendix A (opcode maps). */
-#include <capstone/capstone.h>
 #include <string.h>
 
+#include "vmm/decoder.h"
 #include "vmm/text_flow.h"
-
-struct decoder {
-	csh cs;
-	cs_insn *insn;
-};
-
-/* Opening is dear, and one place at a time decodes in a thread. */
-static struct decoder *decoder(bool detail)
-{
-	static __thread struct decoder d[2];
-	struct decoder *it = &d[detail];
-
-	if (it->insn)
-		return it;
-	if (!it->cs) {
-		if (cs_open(CS_ARCH_X86, CS_MODE_64, &it->cs) != CS_ERR_OK) {
-			it->cs = 0;
-			return NULL;
-		}
-		cs_option(it->cs, CS_OPT_DETAIL, detail ? CS_OPT_ON : CS_OPT_OFF);
-	}
-	it->insn = cs_malloc(it->cs);
-	return it->insn ? it : NULL;
-}
 
 static const cs_insn *decode(const uint8_t *code, size_t len, bool detail)
 {
-	struct decoder *d = decoder(detail);
-	uint64_t addr = 0;
-
-	return d && cs_disasm_iter(d->cs, &code, &len, &addr, d->insn) ? d->insn : NULL;
+	return decoder_insn(code, len, 0, detail);
 }
 
 bool text_prefix(uint8_t byte)
@@ -180,7 +153,7 @@ bool text_access(const uint8_t *insn, size_t len, struct text_access *out)
 	cs_regs r, w;
 
 	*out = (struct text_access){ 0 };
-	if (!i || cs_regs_access(decoder(true)->cs, i, r, &nr, w, &nw) != CS_ERR_OK)
+	if (!i || cs_regs_access(decoder_handle(true), i, r, &nr, w, &nw) != CS_ERR_OK)
 		return false;
 	for (unsigned k = 0; k < nr && !clears(i); k++)
 		out->reads |= bit_of(r[k]);
