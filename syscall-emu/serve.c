@@ -1,19 +1,14 @@
 /* Serving system calls beside the guest. Contract: serve.h. */
 #include <errno.h>
 #include <linux/futex.h>
-#include <linux/magic.h>
 #include <malloc.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysinfo.h>
-#include <sys/sysmacros.h>
 #include <sys/time.h>
-#include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -21,6 +16,7 @@
 #include "syscall-emu/landmark.h"
 #include "syscall-emu/process.h"
 #include "syscall-emu/serve.h"
+#include "syscall-emu/serve_calls.h"
 #include "syscall-emu/signal_host.h"
 #include "vmm/switchless.h"
 
@@ -59,110 +55,6 @@ static struct {
 	uint64_t poll;             /* looks that take POLL_NS here */
 } server;
 
-/* ---- which calls ---- */
-
-/* Where a read or write of a plain file waits for nothing but a disk. procfs and its like have files that wait for events. */
-static bool plain_file_system(int fd, const struct stat *st)
-{
-	static __thread struct { dev_t dev; bool known, plain; } cache[16];
-	unsigned at = (unsigned)(st->st_dev ^ st->st_dev >> 8) % 16;
-	struct statfs fs;
-
-	if (cache[at].known && cache[at].dev == st->st_dev)
-		return cache[at].plain;
-	if (fstatfs(fd, &fs) < 0)
-		return false;
-	cache[at].dev = st->st_dev;
-	cache[at].known = true;
-	switch ((uint32_t)fs.f_type) {
-	case EXT4_SUPER_MAGIC:
-	case XFS_SUPER_MAGIC:
-	case BTRFS_SUPER_MAGIC:
-	case F2FS_SUPER_MAGIC:
-	case TMPFS_MAGIC:
-	case RAMFS_MAGIC:
-	case OVERLAYFS_SUPER_MAGIC:
-	case SQUASHFS_MAGIC:
-	case ISOFS_SUPER_MAGIC:
-	case MSDOS_SUPER_MAGIC:
-		return cache[at].plain = true;
-	}
-	return cache[at].plain = false;
-}
-
-/* Answers at once: files, directories, /dev/null, /dev/zero, /dev/full, /dev/urandom. One that is not open is an error at once. */
-static bool plain_file(int fd)
-{
-	struct stat st;
-
-	if (fstat(fd, &st) < 0)
-		return true;
-	if (S_ISCHR(st.st_mode))
-		return major(st.st_rdev) == 1 && (minor(st.st_rdev) == 3 || minor(st.st_rdev) == 5 || minor(st.st_rdev) == 7 ||
-						   minor(st.st_rdev) == 9);
-	return (S_ISREG(st.st_mode) || S_ISDIR(st.st_mode)) && plain_file_system(fd, &st);
-}
-
-/* The signal for a file that grows beyond its limit is sent to the thread that writes. */
-static bool sizes_unlimited(void)
-{
-	struct rlimit limit;
-
-	return getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur == RLIM_INFINITY;
-}
-
-/* /proc/thread-self is the thread that asks; everything else in a file system is the same for all of a process. */
-static bool same_for_all(uint64_t addr)
-{
-	char name[4096];
-
-	return guest_string(name, addr, sizeof(name)) >= 0 && !strstr(name, "thread-self");
-}
-
-static bool path_argument(const struct sys_desc *d, const struct guest_regs *r)
-{
-	const uint64_t args[6] = { r->rdi, r->rsi, r->rdx, r->r10, r->r8, r->r9 };
-
-	for (unsigned i = 0; i < d->nargs; i++)
-		if (d->arg[i] == A_PATH && !same_for_all(args[i]))
-			return false;
-	return true;
-}
-
-/* As far as the row tells. */
-static bool servable(const struct task *t, const struct sys_desc *d)
-{
-	if (t->proc->sess->ops->injects)
-		return !d || d->replay == INJECT;
-	return d && d->serve > SERVE_ALTERS;
-}
-
-static bool can_serve(const struct task *t, const struct sys_desc *d)
-{
-	const struct guest_regs *r = t->regs;
-
-	if (!servable(t, d) || t->proc->sess->ops->injects)
-		return servable(t, d);
-	switch ((enum sys_serve)d->serve) {
-	case SERVE_NO:
-	case SERVE_ALTERS:
-		return false;
-	case SERVE_ANY:
-		return true;
-	case SERVE_FILE:
-		return plain_file((int)r->rdi);
-	case SERVE_WRITE:
-		return plain_file((int)r->rdi) && sizes_unlimited();
-	case SERVE_PATH:
-		return path_argument(d, r);
-	case SERVE_CLOCK: /* the processor times of threads have other numbers */
-		return r->rdi <= CLOCK_MONOTONIC_COARSE && r->rdi != CLOCK_THREAD_CPUTIME_ID;
-	case SERVE_SELF: /* RUSAGE_THREAD */
-		return (int)r->rdi != RUSAGE_THREAD;
-	}
-	return false;
-}
-
 /* ---- the server's thread ---- */
 
 static uint64_t now_ns(void)
@@ -192,7 +84,7 @@ static uint32_t serve(struct task *t)
 	struct session *s = t->proc->sess;
 	int64_t ret;
 
-	if (!only_calls(t) || !can_serve(t, d))
+	if (!only_calls(t) || !serve_can(t, d))
 		return ABI_SW_DECLINED;
 	t->served = true;
 	server.rc = s->ops->syscall(s, t, d, &ret);
@@ -461,7 +353,7 @@ void serve_outside(struct task *t, const struct sys_desc *desc)
 		server.never = true;
 	if (!ops->injects && (!row || row->serve == SERVE_ALTERS || server.never))
 		serve_end(t);
-	if (server.never || !servable(t, desc) || !simple(t))
+	if (server.never || !serve_row_allows(t, desc) || !simple(t))
 		return;
 	if (!server.burst)
 		server.burst = BURST_BEGIN;
