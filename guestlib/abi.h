@@ -46,11 +46,15 @@
 #define ABI_SW_CODE 0
 #define ABI_SW_DATA 0x1000
 #define ABI_SW_SAVED 0x100    /* in the code: up to here the registers are the program's, from here on they are in the data */
+#define ABI_SW_JUMP 0x200     /* in the code: where the stubs of jump patches come from (vmm/jump.h); the flags are still the program's */
+#define ABI_SW_JUMP_STACK 0x20e /* the program's rsp is in the data, from here */
+#define ABI_SW_JUMP_FLAGS 0x218 /* to here; from here on the flags are in r11 */
 #define ABI_SW_REGS 0x000     /* in the data: u64 each */
 #define ABI_SW_STATE 0x100    /* u32, ABI_SW_IDLE... */
 #define ABI_SW_OPEN 0x104     /* u32: requests are taken */
 #define ABI_SW_SPINS 0x108    /* u32: looks at the state before leaving the machine */
 #define ABI_SW_BASES 0x10c    /* u32: user code has rdfsbase: the bases are stored too */
+#define ABI_SW_RSP 0x1e0      /* u64: the program's, while its flags are fetched */
 #define ABI_SW_STACK 0x200    /* top of a few bytes, for the flags */
 
 #define ABI_SW_IDLE 0         /* by the guest: the registers are not all there yet */

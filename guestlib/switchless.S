@@ -99,6 +99,20 @@ answered:
 	load	rcx, SW_RCX
 	load	rsp, SW_RSP
 	jmp	*data + ABI_SW_REGS + SW_RIP * 8(%rip)
+
+	/*
+	 * From the stub of a jump patch: rcx as `syscall` would have it, all else the program's. Its flags go to r11 without a
+	 * touch of its stack, of which the red zone is its own.
+	 */
+	.org guestlib_switchless + ABI_SW_JUMP, 0xcc
+	mov	%rsp, data + ABI_SW_RSP(%rip)
+	lea	data + ABI_SW_STACK(%rip), %rsp
+	.org guestlib_switchless + ABI_SW_JUMP_STACK, 0x90
+	pushfq
+	pop	%r11
+	mov	data + ABI_SW_RSP(%rip), %rsp
+	.org guestlib_switchless + ABI_SW_JUMP_FLAGS, 0x90
+	jmp	guestlib_switchless
 guestlib_switchless_end:
 	.size guestlib_switchless, guestlib_switchless_end - guestlib_switchless
 

@@ -69,6 +69,19 @@ void recorder_log_early(struct recorder *r, const struct plan *p, bool over)
 		recorder_log_bytes(r, p->early, (const void *)(uintptr_t)p->early, sizeof(uint32_t), DATA_MEMORY);
 }
 
+/* What became of the call's own site: the first data of its event. */
+static void log_site(struct recorder *r, struct task *t)
+{
+	if (t->site.news)
+		recorder_log_bytes(r, t->site.addr, &t->site.d, sizeof(t->site.d), DATA_SITE);
+	t->site.news = false;
+}
+
+static uint8_t site_flag(const struct task *t)
+{
+	return t->site.news || (t->served && t->jumped) ? REC_F_SITE : 0;
+}
+
 void recorder_log_syscall(struct recorder *r, struct task *t, const struct guest_regs *entry, int64_t ret)
 {
 	struct inputs *in = &recorded_of(t)->in;
@@ -84,11 +97,11 @@ void recorder_log_syscall(struct recorder *r, struct task *t, const struct guest
 		.annex = happened ? p->annex : NULL,
 		.annex_len = happened ? p->annex_len : 0,
 	};
-	struct piece_count count = { in->n + recorder_early(p, happened), 0 };
+	struct piece_count count = { in->n + recorder_early(p, happened) + t->site.news, 0 };
 
 	if (happened)
 		plan_written(p, count_piece, &count);
-	ev.flags |= count.flags | (t->served ? REC_F_SERVED : 0);
+	ev.flags |= count.flags | (t->served ? REC_F_SERVED : 0) | site_flag(t);
 	if (ev.flags & (REC_F_STDOUT | REC_F_STDERR)) {
 		number = tree_number(r->link.tree);
 		ev.annex = &number; /* rows that write have no annex of their own */
@@ -96,6 +109,7 @@ void recorder_log_syscall(struct recorder *r, struct task *t, const struct guest
 	}
 	ev.ndata = (uint32_t)count.n;
 	recorder_log(r, &ev);
+	log_site(r, t);
 	recorder_log_inputs(r, in);
 	recorder_log_early(r, p, happened);
 	if (happened)
@@ -137,7 +151,7 @@ void recorder_log_poked(struct recorder *r, struct plan *p)
 void recorder_log_answer(struct recorder *r, struct task *t, const struct guest_regs *entry, const struct world_answer *a)
 {
 	struct inputs *in = &recorded_of(t)->in;
-	struct event ev = { .type = REC_SYSCALL, .tid = t->tid, .regs = *entry, .result = a->result, .ndata = in->n };
+	struct event ev = { .type = REC_SYSCALL, .tid = t->tid, .regs = *entry, .result = a->result, .ndata = in->n + t->site.news };
 	uint32_t number;
 
 	for (size_t i = 0; i < a->n; i++)
@@ -149,7 +163,9 @@ void recorder_log_answer(struct recorder *r, struct task *t, const struct guest_
 		ev.annex_len = sizeof(number);
 		ev.ndata += (uint32_t)ring_data_count(a->ncarried);
 	}
+	ev.flags |= site_flag(t);
 	recorder_log(r, &ev);
+	log_site(r, t);
 	recorder_log_inputs(r, in);
 	for (size_t i = 0; i < a->n; i++)
 		recorder_log_bytes(r, a->piece[i].addr, a->piece[i].bytes, a->piece[i].len, DATA_MEMORY);

@@ -13,6 +13,7 @@
 #include "replay/diversion.h"
 #include "syscall-emu/landmark.h"
 #include "syscall-emu/mm.h"
+#include "syscall-emu/text_patch.h"
 #include "syscall-emu/threads.h"
 #include "vmm/cleanup.h"
 
@@ -104,6 +105,7 @@ static ssize_t read_some(struct debuggee *d, uint64_t addr, void *buf, size_t le
 		done += (size_t)got;
 		v = mm_find(d->t->proc->mm, addr + done);
 	}
+	text_patch_hide(d->t->proc->mm, addr, buf, done);
 	return done ? (ssize_t)done : -EFAULT;
 }
 
@@ -345,8 +347,10 @@ static bool handle(struct debuggee *d, const struct link_request *q, const void 
 		answer_read(d, q);
 		break;
 	case LINK_WRITE:
-		if (guest_range_ok(q->addr, len))
+		if (guest_range_ok(q->addr, len)) {
+			text_patch_undo(d->t->proc->mm, q->addr, q->addr + len);
 			rc = mm_poke(d->t->proc->mm, q->addr, bytes, len);
+		}
 		answer_number(d, rc);
 		break;
 	case LINK_GET_REGS:

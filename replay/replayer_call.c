@@ -11,6 +11,7 @@
 #include "replay/replayer_int.h"
 #include "replay/shared_file.h"
 #include "syscall-emu/mm.h"
+#include "syscall-emu/text_jump.h"
 #include "vmm/layout.h"
 
 static int repeat_output(void *arg, const void *bytes, uint64_t len)
@@ -81,6 +82,18 @@ static int apply_size(struct replayer *r, struct task *t, const struct event_dat
 	return rc == 0 ? 0 : divergence(&r->ev, "the size of a mapped file cannot be changed: %s", strerror(-rc));
 }
 
+static int apply_site(struct replayer *r, struct task *t, const struct event_data *d)
+{
+	struct data_site site;
+	int rc = -EINVAL;
+
+	if (d->len == sizeof(site)) {
+		memcpy(&site, d->bytes, sizeof(site));
+		rc = text_jump_apply(t->proc->mm, d->addr, &site);
+	}
+	return rc == 0 ? 0 : divergence(&r->ev, "the code at %#" PRIx64 " cannot become a jump: %s", d->addr, strerror(-rc));
+}
+
 static int apply_piece(struct replayer *r, struct task *t, const struct event_data *d)
 {
 	int fd = d->kind == DATA_STDERR ? STDERR_FILENO : STDOUT_FILENO;
@@ -98,6 +111,8 @@ static int apply_piece(struct replayer *r, struct task *t, const struct event_da
 		return 0;
 	case DATA_FILE_SIZE:
 		return apply_size(r, t, d);
+	case DATA_SITE:
+		return apply_site(r, t, d);
 	default:
 		return divergence(&r->ev, "a data record of unknown kind %u", d->kind);
 	}
@@ -108,7 +123,7 @@ int replayer_data(struct replayer *r, struct task *t, struct event_data *d, bool
 	int rc = have ? 1 : stream_data(r->reader, d);
 
 	while (rc > 0) {
-		if (inputs_only && d->kind != DATA_INPUT)
+		if (inputs_only && d->kind != DATA_INPUT && d->kind != DATA_SITE)
 			return 1;
 		rc = apply_piece(r, t, d);
 		if (rc < 0)
@@ -157,13 +172,19 @@ static bool done_again(const struct sys_desc *desc, int64_t result)
 	return desc->replay == REDO_FAILED || (desc->replay != INJECT && !is_error(result));
 }
 
+/* The program's code changes there: not while its vCPU runs. */
+static bool changes_code(const struct event *ev)
+{
+	return ev->type == REC_SYSCALL && (ev->flags & (REC_F_SITE | REC_F_SERVED)) == REC_F_SITE;
+}
+
 /* Events of other kinds, and those of other threads, begin outside the machine. */
 bool replayer_serves(struct session *s, struct task *t)
 {
 	struct replayer *r = replayer_of(s);
 
 	return !r->passed && !r->switched && !r->seek.active && !replayer_debugged(r) && replayer_peek(r) == 1 &&
-	       (r->ev.type == REC_SYSCALL || r->ev.type == REC_FAULT || r->ev.type == REC_TSC) && r->ev.tid == t->tid;
+	       (r->ev.type == REC_SYSCALL || r->ev.type == REC_FAULT || r->ev.type == REC_TSC) && r->ev.tid == t->tid && !changes_code(&r->ev);
 }
 
 int replayer_syscall(struct session *s, struct task *t, const struct sys_desc *desc, int64_t *ret)

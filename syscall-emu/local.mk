@@ -26,4 +26,4 @@ libsandrec_a_SOURCES += %D%/clone.c %D%/clone.h %D%/exec.c %D%/exec.h %D%/mm_for
 libsandrec_a_SOURCES += %D%/kernel_ring.c %D%/kernel_shared.c %D%/kernel_shared.h %D%/kernel_window.h
 libsandrec_a_SOURCES += %D%/bpf.c %D%/bpf.h %D%/bpf_abi.h %D%/bpf_object.c %D%/bpf_object.h %D%/variants_bpf.c
 libsandrec_a_SOURCES += %D%/text_answer.c %D%/text_answer.h %D%/text_cache.c %D%/text_cache.h \
-	%D%/text_patch.c %D%/text_patch.h %D%/text_patch_int.h %D%/text_patch_scan.c
+	%D%/text_jump.c %D%/text_jump.h %D%/text_patch.c %D%/text_patch.h %D%/text_patch_int.h %D%/text_patch_scan.c

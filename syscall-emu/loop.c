@@ -136,7 +136,7 @@ static int enter_guest(struct task *t, int (*how)(struct task *t))
 
 int task_step(struct task *t)
 {
-	serve_keep_out();
+	serve_keep_out(t);
 	return enter_guest(t, step_vcpu);
 }
 

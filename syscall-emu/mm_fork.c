@@ -3,6 +3,7 @@
 
 #include "syscall-emu/kernel_shared.h"
 #include "syscall-emu/mm_int.h"
+#include "syscall-emu/text_jump.h"
 
 #define STACK_BELOW 0x2000u /* filled around the stack pointer: what the next calls and returns touch */
 #define STACK_ABOVE 0x4000u
@@ -42,7 +43,7 @@ int mm_reborn(struct mm *mm, struct vm *vm, uint64_t sp)
 	for (size_t i = 0; i < mm->n; i++)
 		fill_new(mm, mm->v[i], mm->v[i]->start, mm->v[i]->end);
 	fill_stack(mm, sp);
-	return 0;
+	return text_jump_reborn(mm);
 }
 
 bool mm_shared_writable(const struct mm *mm)

@@ -18,6 +18,8 @@
 #include "syscall-emu/serve.h"
 #include "syscall-emu/serve_calls.h"
 #include "syscall-emu/signal_host.h"
+#include "syscall-emu/text_jump.h"
+#include "vmm/jump.h"
 #include "vmm/switchless.h"
 
 #define STACK (512u << 10)     /* as a guest thread's (record/thread.c) */
@@ -84,8 +86,9 @@ static uint32_t serve(struct task *t)
 	struct session *s = t->proc->sess;
 	int64_t ret;
 
-	if (!only_calls(t) || !serve_can(t, d))
+	if (!only_calls(t) || !serve_can(t, d) || (!s->ops->injects && text_jump_due(t->regs->rip, false)))
 		return ABI_SW_DECLINED;
+	t->jumped = text_jump_patched(t->regs->rip);
 	t->served = true;
 	server.rc = s->ops->syscall(s, t, d, &ret);
 	t->served = false;
@@ -278,13 +281,17 @@ static bool simple(const struct task *t)
 
 void serve_enter(struct task *t)
 {
+	bool ready = server.page && server.made && ours(t) && simple(t) && only_calls(t);
+
+	/* Where calls are not served the program's own `syscall` is to be seen: by a debugger, by a search for an execution point. */
+	jump_direct(t->proc->vm, !ready);
 	if (server.page)
-		switchless_allow(server.page, server.made && ours(t) && !server.resting && simple(t) && only_calls(t) &&
-					      __atomic_load_n(&server.awake, __ATOMIC_SEQ_CST));
+		switchless_allow(server.page, ready && !server.resting && __atomic_load_n(&server.awake, __ATOMIC_SEQ_CST));
 }
 
-void serve_keep_out(void)
+void serve_keep_out(struct task *t)
 {
+	jump_direct(t->proc->vm, true);
 	if (server.page)
 		switchless_allow(server.page, false);
 }
@@ -342,6 +349,16 @@ static bool is_burst(void)
 	return now_ns() - since < server.burst * (uint64_t)BURST_CALL_NS;
 }
 
+/* Its event must come before anything that others do: not a call that lets them. */
+static void look_at_site(struct task *t, const struct sys_desc *desc)
+{
+	const struct session_ops *ops = t->proc->sess->ops;
+
+	if (!ops->injects && server.made && only_calls(t) && (desc->block == BLOCK_NEVER || !task_not_alone(t)) && serve_can(t, desc) &&
+	    text_jump_due(t->regs->rip, process_self.serve == SERVE_ALWAYS))
+		text_jump_try(t);
+}
+
 void serve_outside(struct task *t, const struct sys_desc *desc)
 {
 	const struct sys_desc *row = sys_row((uint32_t)t->regs->rax);
@@ -371,4 +388,5 @@ void serve_outside(struct task *t, const struct sys_desc *desc)
 		server.resting = false;
 		wake();
 	}
+	look_at_site(t, desc);
 }

@@ -27,7 +27,7 @@ void serve_enter(struct task *t);
 int serve_leave(const struct task *t);
 
 /* Nothing is served in the next run. */
-void serve_keep_out(void);
+void serve_keep_out(struct task *t);
 
 /* The task stands at a system call outside the machine, whose row is desc (NULL: none). */
 void serve_outside(struct task *t, const struct sys_desc *desc);

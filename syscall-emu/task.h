@@ -12,6 +12,7 @@
 #include "syscall-emu/bpf_object.h"
 #include "syscall-emu/inject.h"
 #include "syscall-emu/plan.h"
+#include "trace/event.h"
 #include "vmm/vcpu.h"
 
 struct session;
@@ -108,6 +109,8 @@ struct task {
 	struct bpf_call bpf;
 
 	bool served;                      /* the call at hand is made by the server (serve.h) */
+	bool jumped;                      /* and came by a jump patch */
+	struct task_site { bool news; uint64_t addr; struct data_site d; } site; /* text_jump.h: of the call at hand, for its event */
 	bool newborn;                     /* the process that clone has just made, on its way back to its own code */
 	bool dead;                        /* the loop ends, and with it the process, unless: */
 	bool only_thread;                 /* other threads of the process go on */

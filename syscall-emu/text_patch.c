@@ -5,6 +5,7 @@
 
 #include "syscall-emu/text_patch_int.h"
 #include "vmm/cleanup.h"
+#include "vmm/jump.h"
 
 #define RFLAGS_RF 0x10000ULL
 
@@ -23,8 +24,20 @@ size_t patch_at(const struct text_patches *t, uint64_t addr)
 	return lo;
 }
 
-static void take_out(struct text_patches *t, size_t from, size_t to)
+struct text_patches *text_patches_of(struct mm *mm)
 {
+	if (!mm->patches)
+		mm->patches = calloc(1, sizeof(*mm->patches));
+	return mm->patches;
+}
+
+static void take_out(struct mm *mm, size_t from, size_t to)
+{
+	struct text_patches *t = mm->patches;
+
+	for (size_t i = from; i < to; i++)
+		if (t->p[i].kind == PATCH_CALL)
+			jump_remove(mm->vm, t->p[i].stub);
 	memmove(t->p + from, t->p + to, (t->n - to) * sizeof(*t->p));
 	t->n -= to - from;
 }
@@ -84,7 +97,7 @@ static void lose_stubs(struct mm *mm, struct text_patches *t, uint64_t start, ui
 
 		if (p->kind == PATCH_JUMP && p->stub >= start && p->stub < end && !(p->addr >= start && p->addr < end)) {
 			put_back(mm, p);
-			take_out(t, i, i + 1);
+			take_out(mm, i, i + 1);
 		} else {
 			i++;
 		}
@@ -98,7 +111,7 @@ void text_patch_forget(struct mm *mm, uint64_t start, uint64_t end)
 	if (!t || !t->n)
 		return;
 	lose_stubs(mm, t, start, end);
-	take_out(t, patch_at(t, start), patch_at(t, end));
+	take_out(mm, patch_at(t, start), patch_at(t, end));
 }
 
 void text_patch_undo(struct mm *mm, uint64_t start, uint64_t end)
@@ -133,6 +146,8 @@ void text_patch_again(struct mm *mm, uint64_t start, uint64_t end)
 /* A jump and its stub that moved together still fit. */
 static bool moved_whole(const struct patch *p, uint64_t start, uint64_t end)
 {
+	if (p->kind == PATCH_CALL)
+		return false;
 	return p->kind != PATCH_JUMP || (p->stub >= start && p->stub < end);
 }
 
@@ -150,7 +165,7 @@ void text_patch_moved(struct mm *mm, uint64_t start, uint64_t end, int64_t shift
 	p = n ? malloc(n * sizeof(*p)) : NULL;
 	if (p)
 		memcpy(p, t->p + from, n * sizeof(*p));
-	take_out(t, from, from + n);
+	take_out(mm, from, from + n);
 	text_patch_forget(mm, start + (uint64_t)shift, end + (uint64_t)shift);
 	for (size_t i = 0; p && i < n; i++) {
 		bool fits = moved_whole(&p[i], start, end);
@@ -161,6 +176,19 @@ void text_patch_moved(struct mm *mm, uint64_t start, uint64_t end, int64_t shift
 			put_back(mm, &p[i]);
 		else
 			patch_put(t, &p[i]);
+	}
+}
+
+void text_patch_hide(const struct mm *mm, uint64_t addr, uint8_t *bytes, size_t len)
+{
+	const struct text_patches *t = mm->patches;
+
+	for (size_t i = t ? patch_at(t, addr - min_u64(addr, PATCH_MAX)) : 0; t && i < t->n && t->p[i].addr < addr + len; i++) {
+		const struct patch *p = &t->p[i];
+
+		for (unsigned k = 0; holds(p, p->is) && k < p->len; k++)
+			if (p->addr + k - addr < len)
+				bytes[p->addr + k - addr] = p->was[k];
 	}
 }
 

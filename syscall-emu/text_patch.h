@@ -27,6 +27,9 @@ void text_patch_moved(struct mm *mm, uint64_t start, uint64_t end, int64_t shift
 
 void text_patch_free(struct mm *mm);
 
+/* A copy of memory at addr: puts back the program's own bytes where it has others. */
+void text_patch_hide(const struct mm *mm, uint64_t addr, uint8_t *bytes, size_t len);
+
 /*
  * After #UD: 1 when a cpuid was replaced at rip: it has been carried out now (registers, rip), and a program that single-steps
  * has its trap to come. 0: an undefined instruction, of the program's own or one that the guest's CPU does not have.

@@ -10,11 +10,11 @@
 #define PATCH_MAX TEXT_ANSWER_MAX
 
 /* Beside the kinds of replaced instructions: */
-enum { PATCH_JUMP = TEXT_KINDS, PATCH_STUB };
+enum { PATCH_JUMP = TEXT_KINDS, PATCH_STUB, PATCH_CALL /* text_jump.h: its stub is the VM's */ };
 
 struct patch {
 	uint64_t addr;
-	uint64_t stub;        /* of a PATCH_JUMP: where it goes */
+	uint64_t stub;        /* of a PATCH_JUMP or PATCH_CALL: where it goes */
 	uint8_t len, kind;
 	uint8_t was[PATCH_MAX], is[PATCH_MAX];
 };
@@ -25,6 +25,8 @@ struct text_patches {
 	struct text_cache cache;
 };
 
+/* The address space's set, made now if there is none; NULL: no memory. */
+struct text_patches *text_patches_of(struct mm *mm);
 /* Index of the first patch at or above addr. */
 size_t patch_at(const struct text_patches *t, uint64_t addr);
 /* Adds a copy, or replaces the one at its place: 0 or -ENOMEM. */

@@ -15,13 +15,6 @@ static const uint8_t replacement[TEXT_LEN_MAX] = {
 	0x0f, 0x0b, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90,
 };
 
-static struct text_patches *patches(struct mm *mm)
-{
-	if (!mm->patches)
-		mm->patches = calloc(1, sizeof(*mm->patches));
-	return mm->patches;
-}
-
 struct text {
 	uint64_t start, len; /* guest range, context included */
 	uint8_t *code;
@@ -156,7 +149,7 @@ static void write_changes(struct mm *mm, struct text_patches *t, const struct te
 
 static void scan_range(struct mm *mm, const struct vma *v, uint64_t start, uint64_t end, int fd, uint64_t offset)
 {
-	struct text_patches *t = patches(mm);
+	struct text_patches *t = text_patches_of(mm);
 	uint64_t before = min_u64(start - v->start, fd >= 0 ? min_u64(offset, CONTEXT) : CONTEXT);
 	struct text x = { .start = start - before, .len = end - start + before, .fd = fd, .offset = offset - before };
 	unsigned kinds = vm_cpu(mm->vm)->patch;

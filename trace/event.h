@@ -44,6 +44,7 @@ enum rec_type {
 #define REC_F_INJECTED 0x40 /* REC_SYSCALL: the result is not Linux's but that of `run --inject`, and the call was not made */
 #define REC_F_REFUSED 0x80 /* REC_SYSCALL, with REC_F_INJECTED: by the sandbox */
 #define REC_F_SERVED 0x04 /* REC_SYSCALL: made while the program stayed in the machine (syscall-emu/serve.h). For statistics */
+#define REC_F_SITE 0x20   /* REC_SYSCALL: with REC_F_SERVED, it came by a jump patch (for statistics); without, DATA_SITE is its first data */
 #define REC_F_ALLREGS 0x10 /* all registers stored, not differences (the encoder sets it, readers never see it) */
 
 /* What the bytes of a REC_DATA record are. */
@@ -52,11 +53,27 @@ enum data_kind {
 	DATA_STDOUT, /* output whose bytes were never in guest memory (sendfile...) */
 	DATA_STDERR,
 	DATA_INPUT,  /* read by the call at addr (paths, strings, the head of buffers): for dump, and compared on replay */
-	DATA_FILE_SIZE /* a file that is mapped has another size now: struct file_size; addr: none */
+	DATA_FILE_SIZE, /* a file that is mapped has another size now: struct file_size; addr: none */
+	DATA_SITE    /* before the call: its `syscall` instruction, at addr, was to become a jump patch: struct data_site */
 };
 
 struct file_size {
 	uint64_t dev, ino, size;
+};
+
+/* What became of it (syscall-emu/text_jump.h). Only PATCHED changes memory: the len bytes in front of addr, to a jump to stub. */
+enum site_verdict {
+	SITE_PATCHED,
+	SITE_SHAPE,    /* nothing known stands in front of it */
+	SITE_UNPROVEN, /* something does by its bytes, which may be part of something else */
+	SITE_FAR,      /* no stub in reach */
+	SITE_MEMORY,   /* shared, writable, or on two pages */
+	SITE_VERDICTS
+};
+struct data_site {
+	uint64_t stub;
+	uint8_t len, verdict;
+	uint8_t zero[6];
 };
 
 #define EVENT_ANNEX_MAX (8u << 20) /* argv and environment are the largest: bounded before allocating */

@@ -33,6 +33,8 @@
 #define GUESTLIB_SIZE 0x200000ULL
 #define SWITCHLESS_BASE (GUESTLIB_BASE + GUESTLIB_SIZE) /* vmm/switchless.h */
 #define SWITCHLESS_SIZE 0x2000ULL
+#define JUMP_BASE (GUESTLIB_BASE + 2 * GUESTLIB_SIZE) /* stubs of jump patches (vmm/jump.h) */
+#define JUMP_SIZE 0x10000ULL
 
 static inline int guest_range_ok(uint64_t addr, uint64_t len)
 {

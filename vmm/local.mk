@@ -15,6 +15,8 @@ libsandrec_a_SOURCES += \
 	%D%/exec_point.h \
 	%D%/insn.c \
 	%D%/insn.h \
+	%D%/jump.c \
+	%D%/jump.h \
 	%D%/kvm.c \
 	%D%/kvm.h \
 	%D%/layout.h \

@@ -133,12 +133,26 @@ bool switchless_inside(const struct switchless *s, uint64_t rip)
 	return s->data && rip - SWITCHLESS_BASE < PAGE_SIZE_4K;
 }
 
+/* On the way in from a jump patch: flags and stack pointer may be elsewhere. */
+static void resolve_jump(const struct switchless *s, struct guest_regs *r)
+{
+	uint64_t off = r->rip - SWITCHLESS_BASE;
+
+	if (off >= ABI_SW_JUMP_FLAGS)
+		return;
+	if (off >= ABI_SW_JUMP_STACK)
+		memcpy(&r->rsp, s->data + ABI_SW_RSP, sizeof(r->rsp));
+	r->r11 = r->rflags;
+}
+
 bool switchless_resolve(struct switchless *s, struct guest_regs *r)
 {
-	bool saved = r->rip - SWITCHLESS_BASE > ABI_SW_SAVED, made = false;
+	bool jumped = r->rip - SWITCHLESS_BASE >= ABI_SW_JUMP, saved = r->rip - SWITCHLESS_BASE > ABI_SW_SAVED && !jumped, made = false;
 	const uint64_t fs_base = r->fs_base, gs_base = r->gs_base;
 	uint64_t rip = r->rcx;
 
+	if (jumped)
+		resolve_jump(s, r);
 	if (saved) {
 		uint32_t state = state_of(s);
 

@@ -464,3 +464,17 @@ int text_scan(const struct text_input *in, struct text_found *out)
 	}
 	return rc;
 }
+
+uint16_t text_starts(const uint8_t *code, size_t len, uint64_t off)
+{
+	const struct text_input in = { .code = code, .len = len };
+	struct scan s = { .in = &in, .budget = BUDGET_BASE };
+	uint16_t starts = 0;
+
+	follow_function(&s, 0, len);
+	if (marked(&s, off))
+		starts = starts_before(&s, off);
+	free(s.mark);
+	free(s.todo);
+	return starts;
+}

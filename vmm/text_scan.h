@@ -54,6 +54,12 @@ struct text_found {
 bool text_suspects(const uint8_t *code, size_t len, unsigned kinds);
 #define TEXT_PATTERN_MAX 6
 
+/*
+ * Follows the function code[0..len) from its start: is off an instruction in it? Then bit k says that another one starts
+ * k bytes before (k < TEXT_LEN_MAX); 0: no, or none is known.
+ */
+uint16_t text_starts(const uint8_t *code, size_t len, uint64_t off);
+
 /* 0 or -ENOMEM. The work is bounded by the length, whatever the bytes are. */
 int text_scan(const struct text_input *in, struct text_found *out);
 

@@ -231,6 +231,18 @@ static int switchless_stop(struct vcpu *v, struct vcpu_exit *exit)
 	return 0;
 }
 
+/*
+ * User code stopped at v->regs.rip. True: in the stub of a jump patch behind its system call, which is the stop then. Else rip is
+ * the program's own.
+ */
+static bool jump_called(struct vcpu *v, struct vcpu_exit *exit)
+{
+	if (jump_stop(v->vm, &v->regs) != JUMP_CALLED)
+		return false;
+	syscall_stop(v, exit);
+	return true;
+}
+
 static bool code_at(uint64_t addr, uint8_t *code, size_t n)
 {
 	struct iovec local = { code, n }, remote = { (void *)(uintptr_t)addr, n };
@@ -320,6 +332,8 @@ static int exception_stop(struct vcpu *v, struct vcpu_exit *exit, unsigned vecto
 	}
 	if (switchless_inside(&v->vm->switchless, frame[0]))
 		return switchless_stop(v, exit);
+	if (jump_called(v, exit))
+		return 0;
 	if (vector == ABI_PMI_VECTOR) {
 		exit->stop = VCPU_BRANCHES;
 		return 0;
@@ -338,6 +352,28 @@ static int exception_stop(struct vcpu *v, struct vcpu_exit *exit, unsigned vecto
 	if (vector == VECTOR_PF)
 		return exception(exit, vector, page_fault_error(exit->cr2, (uint32_t)f[0]));
 	return exception(exit, vector, words == 6 ? (uint32_t)f[0] : 0);
+}
+
+/*
+ * The trap flag was set when the jump of a patch was executed. That is no instruction of the program's: its step is over
+ * behind the one that was displaced. True: v->regs is where to go on.
+ */
+static bool stepped_into_stub(struct vcpu *v)
+{
+	uint64_t rsp = v->run->s.regs.regs.rsp, frame[5];
+	struct guest_regs r;
+
+	if (v->run->exit_reason != KVM_EXIT_IO || v->run->io.port != ABI_PORT_VECTOR + VECTOR_DB ||
+	    v->run->s.regs.sregs.cs.dpl == 3 || rsp < v->page_addr || rsp > v->page_addr + PAGE_SIZE_4K - sizeof(frame))
+		return false;
+	memcpy(frame, v->page + (rsp - v->page_addr), sizeof(frame));
+	r.rip = frame[0];
+	if ((frame[1] & 3) != 3 || !(frame[2] & RFLAGS_TF) || jump_stop(v->vm, &r) != JUMP_BEFORE)
+		return false;
+	v->regs.rip = frame[0];
+	v->regs.rflags = frame[2];
+	v->regs.rsp = frame[3];
+	return true;
 }
 
 static int io_stop(struct vcpu *v, struct vcpu_exit *exit)
@@ -418,10 +454,15 @@ int vcpu_enter(struct vcpu *v, struct vcpu_exit *exit)
 		switchless_leave(&v->vm->switchless);
 		v->at_sysret = false;
 		get_gprs(v);
+		if (rc >= 0 && stepped_into_stub(v)) {
+			load_state(v);
+			continue;
+		}
 		if (rc >= 0)
 			return v->run->exit_reason == KVM_EXIT_IO ? io_stop(v, exit) : other_exit(v, exit);
 		if (rc == -EFAULT) {
 			exit->stop = VCPU_EFAULT;
+			jump_called(v, exit);
 			return 0;
 		}
 		if (rc != -EINTR && rc != -EAGAIN)
@@ -432,6 +473,8 @@ int vcpu_enter(struct vcpu *v, struct vcpu_exit *exit)
 	}
 	take_kick(v);
 	exit->stop = VCPU_KICK;
+	if (jump_called(v, exit))
+		return 0;
 	return switchless_inside(&v->vm->switchless, v->regs.rip) ? switchless_stop(v, exit) : 0;
 }
 

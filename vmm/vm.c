@@ -205,6 +205,7 @@ void vm_destroy(struct vm *vm)
 		munmap(vm->own, OWN_MAX);
 	if (vm->window != MAP_FAILED)
 		munmap(vm->window, NWINDOWS * sizeof(*vm->window));
+	free(vm->jumps.site);
 	free(vm);
 }
 

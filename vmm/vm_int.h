@@ -9,6 +9,7 @@
 #ifndef SANDREC_VM_INT_H
 #define SANDREC_VM_INT_H
 
+#include "vmm/jump.h"
 #include "vmm/layout.h"
 #include "vmm/vm.h"
 
@@ -34,6 +35,14 @@ struct switchless {
 	uint64_t missed;
 };
 
+/* Stubs of jump patches (jump.h). */
+struct jumps {
+	struct jump_site *site;  /* JUMP_SLOTS; addr 0: free. NULL: none so far */
+	uint8_t *page[JUMP_SIZE / PAGE_SIZE_4K]; /* host views; NULL: not mapped */
+	uint64_t end;            /* no stub is at or above; 0: none */
+	bool entering;           /* they are not direct */
+};
+
 struct vm {
 	int fd;
 	struct kvm_host host;
@@ -45,6 +54,7 @@ struct vm {
 	uint64_t windows;       /* windows handed out */
 	unsigned slots, tables, vcpus;
 	struct switchless switchless;
+	struct jumps jumps;
 	bool apic;              /* KVM has local APICs for it: the branch counter can interrupt */
 	bool syscall_cpl0;      /* a system call was seen to enter CPL 0: this is not a software host */
 };
@@ -63,5 +73,8 @@ int pt_map_own(struct vm *vm, uint64_t addr, uint64_t gpa, bool write, bool exec
 int pt_lend_own(struct vm *vm, uint64_t addr, uint64_t gpa, bool write);
 void pt_take_back(struct vm *vm, uint64_t addr);
 int pt_init(struct vm *vm);
+
+/* jump.c: what it means that user code stands at r->rip; JUMP_NOWHERE when that is in no stub. */
+enum jump_at jump_stop(const struct vm *vm, struct guest_regs *r);
 
 #endif

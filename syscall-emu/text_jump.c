@@ -1,0 +1,217 @@
+/* Patching system call sites. Contract: text_jump.h. */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "guestlib/vdso.h"
+#include "syscall-emu/mm_join.h"
+#include "syscall-emu/text_jump.h"
+#include "syscall-emu/text_patch_int.h"
+#include "vmm/cleanup.h"
+#include "vmm/jump.h"
+#include "vmm/text_funcs.h"
+
+#define HOT 100              /* calls from a site: what patching costs, and a few dozen */
+#define SYSCALL_LEN 2
+#define FUNCTION_MAX 65536u
+#define VDSO_ALIGN 16        /* of its functions (guestlib/vdso.S) */
+
+static const uint8_t syscall_insn[SYSCALL_LEN] = { 0x0f, 0x05 };
+
+/* ---- how busy sites are ---- */
+
+enum state { COUNTING, PATCHED, LEFT };
+
+/* One place for each by its address; a second site in it begins anew. */
+static struct site {
+	uint64_t rip;
+	uint32_t calls;
+	uint32_t state;
+} sites[512];
+
+static struct site *site_of(uint64_t rip)
+{
+	return &sites[(rip ^ rip >> 9) % (sizeof(sites) / sizeof(sites[0]))];
+}
+
+bool text_jump_due(uint64_t rip, bool at_once)
+{
+	struct site *s = site_of(rip);
+
+	if (s->rip != rip)
+		*s = (struct site){ .rip = rip };
+	return s->state == COUNTING && (++s->calls >= HOT || at_once);
+}
+
+bool text_jump_patched(uint64_t rip)
+{
+	const struct site *s = site_of(rip);
+
+	return s->rip == rip && s->state == PATCHED;
+}
+
+/* ---- what is known of a site ---- */
+
+/* Opened for a moment, at a stop: the file that is mapped, if it still has its name. */
+static int mapped_file(const struct vma *v)
+{
+	cleanup_close int fd = -1;
+	struct stat st;
+	int keep;
+
+	if (vma_anon(v) || !v->name || v->name[0] != '/' || stat(v->name, &st) < 0 || !S_ISREG(st.st_mode))
+		return -1;
+	fd = open(v->name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	if (fd < 0 || fstat(fd, &st) < 0 || st.st_ino != v->ino || st.st_dev != v->dev)
+		return -1;
+	keep = fd;
+	fd = -1;
+	return keep;
+}
+
+/* Our own functions are one `mov` and a `syscall`, and begin at round addresses. */
+static uint16_t starts_in_vdso(const struct vma *v, uint64_t call, const uint8_t *code)
+{
+	uint64_t off = call - GUEST_VDSO, from = off & ~(uint64_t)(VDSO_ALIGN - 1);
+
+	if (v->start != GUEST_VDSO || off >= guest_vdso_size || off - from > TEXT_LEN_MAX || off - from < JUMP_LEN ||
+	    memcmp(code - (off - from), guest_vdso_image + from, off - from))
+		return 0;
+	return (uint16_t)(1u << (off - from));
+}
+
+/* The instructions right before the `syscall` at call, as text_starts() has them, which follows the function they are in. */
+static uint16_t starts_before(const struct mm *mm, const struct vma *v, uint64_t call)
+{
+	struct text_place place = { call - v->start, TEXT_UNKNOWN, v->end - v->start };
+	cleanup_close int fd = mapped_file(v);
+	cleanup_free uint8_t *code = NULL;
+	size_t len;
+
+	if (fd < 0)
+		return 0;
+	text_funcs_near(fd, v->offset, v->end - v->start, &place, 1);
+	if (place.start == TEXT_UNKNOWN || place.next - place.start > FUNCTION_MAX)
+		return 0;
+	len = place.next - place.start;
+	code = malloc(len);
+	if (!code || guest_read(code, v->start + place.start, len) < 0)
+		return 0;
+	text_patch_hide(mm, v->start + place.start, code, len);
+	return text_starts(code, len, place.off - place.start);
+}
+
+/* Where jumps may be: nobody else sees the bytes, and they change only by calls that we see. */
+static const struct vma *text_at(const struct mm *mm, uint64_t addr)
+{
+	const struct vma *v = mm_find(mm, addr);
+
+	return v && v->prot & PROT_EXEC && !(v->prot & PROT_WRITE) && !(v->flags & MAP_SHARED) && !v->joined && !v->kernel ? v : NULL;
+}
+
+/* By its bytes alone, what could X be? */
+static bool some_shape(const uint8_t *call, size_t avail)
+{
+	for (unsigned len = JUMP_LEN; len <= JUMP_X_MAX; len++)
+		if (jump_shape(call, avail, (uint16_t)(1u << len), NULL))
+			return true;
+	return false;
+}
+
+/* All about the site whose `syscall` is at call. JUMP_PATCHED: s is complete, and can be patched. */
+static enum site_verdict judge(const struct mm *mm, uint64_t call, struct jump_site *s)
+{
+	const struct vma *v = text_at(mm, call);
+	uint8_t bytes[TEXT_LEN_MAX + 1 + SYSCALL_LEN], jump[JUMP_X_MAX];
+	size_t avail = min_u64(call - page_down(call), TEXT_LEN_MAX + 1);
+	const uint8_t *at = bytes + avail;
+
+	if (!v || mm->joined || page_down(call) != page_down(call + SYSCALL_LEN - 1) ||
+	    guest_read(bytes, call - avail, avail + SYSCALL_LEN) < 0 || memcmp(at, syscall_insn, SYSCALL_LEN))
+		return SITE_MEMORY;
+	if (!some_shape(at, avail))
+		return SITE_SHAPE;
+	*s = (struct jump_site){ .addr = call - JUMP_LEN, .stub = jump_free(mm->vm), .len = JUMP_LEN };
+	if (!jump_patch(s, jump))
+		return SITE_FAR;
+	s->len = (uint8_t)jump_shape(at, avail, starts_in_vdso(v, call, at), NULL);
+	if (!s->len)
+		s->len = (uint8_t)jump_shape(at, avail, starts_before(mm, v, call), NULL);
+	if (!s->len)
+		return SITE_UNPROVEN;
+	s->addr = call - s->len;
+	memcpy(s->code, at - s->len, s->len);
+	return jump_patch(s, jump) ? SITE_PATCHED : SITE_FAR;
+}
+
+/* ---- patching ---- */
+
+static int patch(struct mm *mm, const struct jump_site *s)
+{
+	struct patch p = { .addr = s->addr, .stub = s->stub, .len = s->len, .kind = PATCH_CALL };
+	struct text_patches *set = text_patches_of(mm);
+	int rc;
+
+	if (!set)
+		return -ENOMEM;
+	memcpy(p.was, s->code, s->len);
+	if (!jump_patch(s, p.is))
+		return -EINVAL;
+	rc = jump_place(mm->vm, s);
+	if (rc == 0)
+		rc = patch_put(set, &p);
+	if (rc < 0) {
+		jump_remove(mm->vm, s->stub);
+		return rc;
+	}
+	rc = mm_poke(mm, p.addr, p.is, p.len);
+	if (rc < 0)
+		text_patch_forget(mm, p.addr, p.addr + 1);
+	return rc;
+}
+
+void text_jump_try(struct task *t)
+{
+	uint64_t call = t->regs->rip - SYSCALL_LEN;
+	struct site *known = site_of(t->regs->rip);
+	struct mm *mm = t->proc->mm;
+	struct jump_site s = { 0 };
+	enum site_verdict verdict = judge(mm, call, &s);
+
+	if (verdict == SITE_PATCHED && patch(mm, &s) < 0)
+		verdict = SITE_MEMORY;
+	*known = (struct site){ .rip = t->regs->rip, .state = verdict == SITE_PATCHED ? PATCHED : LEFT };
+	t->site = (struct task_site){
+		.news = true, .addr = call, .d = { .stub = verdict == SITE_PATCHED ? s.stub : 0, .len = s.len, .verdict = verdict },
+	};
+}
+
+int text_jump_apply(struct mm *mm, uint64_t addr, const struct data_site *d)
+{
+	struct jump_site s = { .addr = addr - d->len, .stub = d->stub, .len = d->len };
+	uint8_t jump[JUMP_X_MAX];
+
+	if (d->verdict != SITE_PATCHED)
+		return 0;
+	if (!jump_patch(&s, jump) || guest_read(s.code, s.addr, s.len) < 0)
+		return -EINVAL;
+	return patch(mm, &s);
+}
+
+int text_jump_reborn(struct mm *mm)
+{
+	const struct text_patches *set = mm->patches;
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && set && i < set->n; i++) {
+		const struct patch *p = &set->p[i];
+		struct jump_site s = { .addr = p->addr, .stub = p->stub, .len = p->len };
+
+		if (p->kind != PATCH_CALL)
+			continue;
+		memcpy(s.code, p->was, s.len);
+		rc = jump_place(mm->vm, &s);
+	}
+	return rc;
+}
