@@ -88,7 +88,7 @@ static json_t *pieces(const struct memory *mem)
 	for (size_t i = 0; list && i < mem->n; i++) {
 		const struct memory_piece *p = &mem->piece[i];
 		size_t shown = p->kept < DECODE_STRING_MAX ? p->kept : DECODE_STRING_MAX;
-		static const char *const kinds[] = { "written", "stdout", "stderr", "read" };
+		static const char *const kinds[] = { "written", "stdout", "stderr", "read", "file_size", "site" };
 		struct text t;
 
 		if (!text_begin(&t))

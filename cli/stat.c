@@ -87,6 +87,45 @@ static size_t count_processes(const struct tally *t, const struct trace_procs *p
 	return n;
 }
 
+static const struct {
+	const char *key, *text;
+} verdicts[SITE_VERDICTS] = {
+	[SITE_PATCHED] = { "patched", "replaced by a jump" },
+	[SITE_SHAPE] = { "unknown_shape", "of unknown shape" },
+	[SITE_UNPROVEN] = { "unproven", "not understood" },
+	[SITE_FAR] = { "out_of_reach", "out of reach" },
+	[SITE_MEMORY] = { "other_memory", "in memory that may change" },
+};
+
+/* What became of the places where busy calls are made, and what it was good for. */
+static void print_sites(const struct tally *t)
+{
+	const char *sep = "system call sites: ";
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; i < SITE_VERDICTS; i++)
+		sum += t->sites[i];
+	if (!sum && !t->jumped)
+		return;
+	for (unsigned i = 0; i < SITE_VERDICTS; i++) {
+		if (!t->sites[i])
+			continue;
+		printf("%s%" PRIu64 " %s", sep, t->sites[i], verdicts[i].text);
+		sep = ", ";
+	}
+	printf("%s%" PRIu64 " calls came by a jump\n", sum ? "; " : "", t->jumped);
+}
+
+static json_t *sites_json(const struct tally *t)
+{
+	json_t *o = json_object();
+
+	for (unsigned i = 0; i < SITE_VERDICTS; i++)
+		json_object_set_new(o, verdicts[i].key, json_integer((json_int_t)t->sites[i]));
+	json_object_set_new(o, "calls", json_integer((json_int_t)t->jumped));
+	return o;
+}
+
 static void print_head(const char *path, const struct tally *t, const struct trace_procs *ps)
 {
 	size_t procs = count_processes(t, ps);
@@ -209,6 +248,7 @@ static void print_json(const char *path, const struct tally *t, const struct tra
 	json_object_set_new(o, "start_ns", json_integer((json_int_t)t->first_ns));
 	json_object_set_new(o, "end_ns", json_integer((json_int_t)t->last_ns));
 	json_object_set_new(o, "fast_path", json_integer((json_int_t)t->served));
+	json_object_set_new(o, "sites", sites_json(t));
 	json_object_set_new(o, "syscalls", calls_json(t));
 	json_object_set_new(o, "threads", threads_json(t, ps));
 	json_object_set_new(o, "total", sums_json(&t->sum));
@@ -220,6 +260,7 @@ static void print_json(const char *path, const struct tally *t, const struct tra
 static void print(const char *path, const struct tally *t, const struct trace_procs *ps)
 {
 	print_head(path, t, ps);
+	print_sites(t);
 	print_calls(t);
 	print_processes(t, ps);
 }

@@ -95,6 +95,22 @@ static uint64_t bytes_of(const struct event *ev, const struct memory *mem)
 	return n;
 }
 
+static void count_sites(struct tally *t, const struct event *ev, const struct memory *mem)
+{
+	struct data_site d;
+
+	t->jumped += (ev->flags & (REC_F_SITE | REC_F_SERVED)) == (REC_F_SITE | REC_F_SERVED);
+	for (size_t i = 0; i < mem->n; i++) {
+		const struct memory_piece *p = &mem->piece[i];
+
+		if (p->kind != DATA_SITE || p->kept != sizeof(d))
+			continue;
+		memcpy(&d, p->bytes, sizeof(d));
+		if (d.verdict < SITE_VERDICTS)
+			t->sites[d.verdict]++;
+	}
+}
+
 static bool count_call(struct tally *t, struct tally_thread *th, uint64_t ns, const struct event *ev,
 		       const struct memory *mem)
 {
@@ -110,6 +126,7 @@ static bool count_call(struct tally *t, struct tally_thread *th, uint64_t ns, co
 	if (c.row && c.row->ret == RET_LEN && !c.failed && !c.unfinished && c.result > 0)
 		s.moved = (uint64_t)c.result;
 	t->served += !!(ev->flags & REC_F_SERVED);
+	count_sites(t, ev, mem);
 	add(&named->sum, &s);
 	add(&th->sum, &s);
 	add(&t->sum, &s);

@@ -35,6 +35,8 @@ struct tally {
 	uint64_t events, first_ns, last_ns;
 	uint64_t kind[REC_LAST + 1]; /* events of each type */
 	uint64_t served;             /* calls for which the program did not leave the machine */
+	uint64_t jumped;             /* of these, by a jump patch */
+	uint64_t sites[SITE_VERDICTS]; /* system call sites that were busy, by what became of them */
 	struct tally_sums sum;       /* of all calls */
 	size_t last_thread;          /* where to look first */
 	int16_t slot[512];           /* of system call numbers: 1 + place in call[] */
