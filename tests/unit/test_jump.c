@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "guestlib/abi.h"
+#include "tests/unit/unit.h"
 #include "vmm/insn.h"
 #include "vmm/jump.h"
 
@@ -160,22 +161,16 @@ END_TEST
 int main(void)
 {
 	Suite *s = suite_create("jump");
-	TCase *tc = tcase_create("jump");
-	SRunner *sr;
-	int failed;
+	TCase *c = tcase_create("jump");
 
-	tcase_add_test(tc, shapes_of_libraries);
-	tcase_add_test(tc, what_is_no_shape);
-	tcase_add_test(tc, an_instruction_or_not);
-	tcase_add_test(tc, patch_leads_to_the_stub);
-	tcase_add_test(tc, patches_that_cannot_be);
-	tcase_add_test(tc, direct_stub_goes_back);
-	tcase_add_test(tc, stub_enters_guestlib);
-	tcase_add_test(tc, places_in_a_stub);
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	tcase_add_test(c, shapes_of_libraries);
+	tcase_add_test(c, what_is_no_shape);
+	tcase_add_test(c, an_instruction_or_not);
+	tcase_add_test(c, patch_leads_to_the_stub);
+	tcase_add_test(c, patches_that_cannot_be);
+	tcase_add_test(c, direct_stub_goes_back);
+	tcase_add_test(c, stub_enters_guestlib);
+	tcase_add_test(c, places_in_a_stub);
+	suite_add_tcase(s, c);
+	return unit_run(s);
 }
