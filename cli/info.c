@@ -65,9 +65,39 @@ static void print_process(const struct proc *p)
 		line("process", text);
 }
 
+/* What compression and keeping files once make of it. A file that two recordings share is counted in each. */
+struct weight {
+	uint64_t records, stored, files;
+};
+
+static struct weight weigh(const struct description *d, const struct procs *ps)
+{
+	struct weight w = { 0 };
+
+	for (size_t i = 0; i < ps->n; i++) {
+		w.records += ps->p[i].records;
+		w.stored += ps->p[i].bytes;
+	}
+	w.files = d->bytes > w.stored ? d->bytes - w.stored : 0;
+	return w;
+}
+
+static void print_weight(const struct weight *w)
+{
+	char records[16], stored[16], files[16], text[128];
+
+	describe_size(w->records, records, sizeof(records));
+	describe_size(w->stored, stored, sizeof(stored));
+	describe_size(w->files, files, sizeof(files));
+	snprintf(text, sizeof(text), "%s of records in %s (1/%.1f), %s of files", records, stored,
+		 w->stored ? (double)w->records / (double)w->stored : 0.0, files);
+	line("holds", text);
+}
+
 static void print_text(const char *path, const struct description *d, const struct procs *ps)
 {
 	const struct manifest *m = &d->manifest;
+	const struct weight w = weigh(d, ps);
 	char text[64];
 	size_t n = 0;
 
@@ -95,6 +125,7 @@ static void print_text(const char *path, const struct description *d, const stru
 	line("format", text);
 	snprintf(text, sizeof(text), "%s (%" PRIu64 " bytes)", d->size, d->bytes);
 	line("size", text);
+	print_weight(&w);
 	for (size_t i = 0; i < ps->n; i++)
 		print_process(&ps->p[i]);
 }
@@ -118,8 +149,12 @@ static json_t *process_json(const struct proc *p)
 static void print_json(const char *path, const struct description *d, const struct procs *ps)
 {
 	const struct manifest *m = &d->manifest;
+	const struct weight w = weigh(d, ps);
 	json_t *o = describe_json(NULL, path, d), *procs = json_array(), *envp = json_array();
 
+	json_object_set_new(o, "record_bytes", json_integer((json_int_t)w.records));
+	json_object_set_new(o, "stored_bytes", json_integer((json_int_t)w.stored));
+	json_object_set_new(o, "file_bytes", json_integer((json_int_t)w.files));
 	json_object_set_new(o, "format", json_integer(m->format));
 	json_object_set_new(o, "sandrec", describe_text(m->sandrec));
 	json_object_set_new(o, "host", describe_text(m->host));

@@ -30,6 +30,7 @@ static void measure(int dir, struct proc *p)
 	p->end = rc;
 	if (r && rc == 0) {
 		p->events = stream_events(r);
+		p->records = stream_record_bytes(r);
 		p->end = stream_end(r);
 	}
 	stream_reader_close(r);

@@ -22,6 +22,7 @@ struct proc {
 	int status;                /* wait status when ended */
 	uint64_t events;           /* that can be read */
 	uint64_t bytes;            /* on disk, files/ not counted */
+	uint64_t records;          /* bytes of its records before compression */
 	int end;                   /* how its stream ends: 0, -ENODATA (cut short), -EBADMSG, -ENOENT (no stream) */
 
 	/* with procs_scan() only */

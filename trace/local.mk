@@ -3,6 +3,7 @@ libsandrec_a_SOURCES += \
 	%D%/event.h \
 	%D%/files.c %D%/files.h \
 	%D%/files_copy.c %D%/files_copy.h \
+	%D%/frame_diff.c %D%/frame_diff.h \
 	%D%/manifest.h %D%/manifest_read.c %D%/manifest_write.c \
 	%D%/pack.h %D%/pack_file.h %D%/pack_read.c %D%/pack_write.c %D%/parts.c %D%/parts.h \
 	%D%/record.c %D%/record.h \

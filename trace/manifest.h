@@ -13,7 +13,7 @@
 #include "vmm/cpuid.h"
 
 /* Raised whenever an older sandrec could misread a new trace; additions an old reader may ignore do not raise it. */
-#define TRACE_FORMAT 2
+#define TRACE_FORMAT 3 /* 3: frames with flags */
 #define TRACE_FORMAT_OLDEST 2 /* the oldest that is still read */
 #define MANIFEST_NAME "manifest"
 

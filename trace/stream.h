@@ -38,6 +38,7 @@ int stream_reader_open(int dirfd, const char *name, const char *ring_name, struc
 /* The same on open descriptors; ring_fd may be -1. Both stay the caller's, fd must live as long as the reader. */
 int stream_reader_fdopen(int fd, int ring_fd, struct stream_reader **out);
 uint64_t stream_events(const struct stream_reader *r); /* events that are there with all their data */
+uint64_t stream_record_bytes(const struct stream_reader *r); /* what the records take before compression */
 /* How the stream ends, known from the frames' headers without reading it: 0, -ENODATA or -EBADMSG. */
 int stream_end(const struct stream_reader *r);
 int stream_next(struct stream_reader *r, struct event *ev);       /* skips what is left of the previous event's data */

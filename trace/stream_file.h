@@ -17,6 +17,8 @@
 
 #define STREAM_MAGIC "SRECEVTS"
 #define FRAME_MAGIC 0x4d465253u /* "SRFM" */
+#define FRAME_DIFF 1u          /* frame_diff() was done before compressing */
+#define FRAME_FLAGS FRAME_DIFF
 #define FRAME_RAW_MAX (STREAM_FRAME_SIZE + REC_SIZE_MAX)
 #define FRAME_COMP_MAX ZSTD_COMPRESSBOUND(FRAME_RAW_MAX)
 
@@ -32,7 +34,7 @@ struct frame_head {
 	uint32_t magic, reserved;
 	uint32_t raw_len, comp_len;
 	uint32_t nevents;     /* events that begin in this frame */
-	uint32_t reserved2;
+	uint32_t flags;       /* FRAME_DIFF */
 	uint64_t first_event; /* number of the first of them, or of the next one when there is none */
 	uint64_t raw_pos;     /* bytes of records before this frame: the position in the ring */
 	uint64_t open;        /* records that the last event still lacks at the end of this frame */

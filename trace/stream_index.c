@@ -71,6 +71,7 @@ static int add_frame(struct stream_index *ix, const struct frame_head *h)
 	ix->frame[ix->n++] = (struct stream_frame){
 		.payload = ix->base + ix->file_pos + sizeof(*h), .first_event = h->first_event, .open = h->open,
 		.payload_sum = h->payload_sum, .raw_len = h->raw_len, .comp_len = h->comp_len,
+		.flags = h->flags,
 	};
 	ix->file_pos += sizeof(*h) + h->comp_len;
 	ix->raw_pos += h->raw_len;
@@ -85,7 +86,7 @@ static bool frame_fits(const struct stream_index *ix, const struct frame_head *h
 		return false;
 	return h->raw_len && h->raw_len <= FRAME_RAW_MAX && h->raw_len % 8 == 0 && h->comp_len &&
 	       h->comp_len <= FRAME_COMP_MAX && h->nevents <= h->raw_len / sizeof(struct rec_event) &&
-	       h->first_event == ix->begun && h->raw_pos == ix->raw_pos && (!h->open || ix->begun + h->nevents);
+	       !(h->flags & ~FRAME_FLAGS) && h->first_event == ix->begun && h->raw_pos == ix->raw_pos && (!h->open || ix->begun + h->nevents);
 }
 
 /* Walks the headers from where it stopped. Sets end to 0, -ENODATA (the file ends inside a frame) or -EBADMSG. */

@@ -10,6 +10,7 @@
 struct stream_frame {
 	uint64_t payload;     /* file offset of the compressed bytes */
 	uint64_t first_event, open, payload_sum;
+	uint32_t flags;
 	uint32_t raw_len, comp_len;
 };
 

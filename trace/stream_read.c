@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "trace/frame_diff.h"
 #include "trace/manifest.h"
 #include "trace/parts.h"
 #include "trace/stream_index.h"
@@ -125,6 +126,11 @@ uint64_t stream_events(const struct stream_reader *r)
 	return r->ix.events;
 }
 
+uint64_t stream_record_bytes(const struct stream_reader *r)
+{
+	return r->ix.raw_pos + r->ix.ring_len;
+}
+
 int stream_end(const struct stream_reader *r)
 {
 	return r->error == -EPROTO ? r->error : r->ix.end;
@@ -147,6 +153,8 @@ static int load_frame(struct stream_reader *r, const struct stream_frame *f)
 		return damaged(r, "wrong checksum");
 	if (ZSTD_decompressDCtx(r->zstd, r->raw, f->raw_len, r->comp, f->comp_len) != f->raw_len)
 		return damaged(r, "a frame does not decompress");
+	if (f->flags & FRAME_DIFF)
+		frame_undiff(r->raw, f->raw_len, f->first_event);
 	return 0;
 }
 

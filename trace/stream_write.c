@@ -5,13 +5,17 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "trace/frame_diff.h"
 #include "trace/manifest.h"
 #include "trace/stream_file.h"
 
-#define COMPRESSION_LEVEL 1 /* the supervisor must keep up with the program on a busy machine */
+/* zstd's. The supervisor must keep up with the program on a busy machine: runs as long as these show that it is behind. */
+#define COMPRESSION_LEVEL 3
+#define BEHIND (512u << 10)
+#define BEHIND_LEVEL 1
 
 struct stream_writer {
-	int fd, error;
+	int fd, error, level;
 	uint64_t end;     /* file offset behind the last complete frame */
 	uint64_t raw_pos;
 	uint64_t events;
@@ -89,8 +93,11 @@ int stream_writer_open(int dirfd, const char *name, struct stream_writer **out)
 static int write_frame(struct stream_writer *w)
 {
 	struct frame_head *h = &w->head;
-	size_t n = ZSTD_compressCCtx(w->zstd, w->comp, sizeof(w->comp), w->raw, h->raw_len, COMPRESSION_LEVEL);
+	size_t n;
 
+	h->flags = FRAME_DIFF;
+	frame_diff(w->raw, h->raw_len, w->events);
+	n = ZSTD_compressCCtx(w->zstd, w->comp, sizeof(w->comp), w->raw, h->raw_len, w->level);
 	if (ZSTD_isError(n))
 		return -EIO;
 	h->comp_len = (uint32_t)n;
@@ -165,6 +172,7 @@ int stream_write(struct stream_writer *w, const void *records, size_t len)
 {
 	const char *p = records;
 
+	w->level = len < BEHIND ? COMPRESSION_LEVEL : BEHIND_LEVEL;
 	while (len && !w->error) {
 		int64_t n = fill_frame(w, p, len);
 

@@ -126,6 +126,7 @@ static void fuzz_records(const uint8_t *p, size_t len)
 		return;
 	f.nevents = (uint32_t)(p[0] | p[1] << 8 | p[2] << 16);
 	f.open = p[3];
+	f.flags = p[4] & FRAME_FLAGS;
 	p += 8;
 	len = (len - 8) & ~(size_t)7;
 	if (len > FRAME_RAW_MAX)

@@ -151,12 +151,12 @@ static int parse_with(const char *from, const char *to)
 START_TEST(damage)
 {
 	static const struct { const char *from, *to, *says; int want; } t[] = {
-		{ "\"format\": 2", "\"format\": 3", "newer", -EPROTO },
-		{ "\"format\": 2", "\"format\": 1", "older", -EPROTO },
-		{ "\"format\": 2", "\"format\": 0", "format", -EBADMSG },
-		{ "\"format\": 2", "\"format\": \"1\"", "format", -EBADMSG },
-		{ "\"format\": 2", "\"format\": 2, \"format\": 2", "no JSON", -EBADMSG },
-		{ "\"format\": 2", "\"unknown\": [{}], \"format\": 2", "", 0 },
+		{ "\"format\": 3", "\"format\": 4", "newer", -EPROTO },
+		{ "\"format\": 3", "\"format\": 1", "older", -EPROTO },
+		{ "\"format\": 3", "\"format\": 0", "format", -EBADMSG },
+		{ "\"format\": 3", "\"format\": \"1\"", "format", -EBADMSG },
+		{ "\"format\": 3", "\"format\": 3, \"format\": 3", "no JSON", -EBADMSG },
+		{ "\"format\": 3", "\"unknown\": [{}], \"format\": 3", "", 0 },
 		{ "\"complete\": true", "\"complete\": 1", "complete", -EBADMSG },
 		{ "\"complete\": true", "\"other\": 1", "complete", -EBADMSG },
 		{ "\"prog\"", "17", "argv", -EBADMSG },

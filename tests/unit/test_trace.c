@@ -9,6 +9,7 @@
 #include "tests/unit/trace_gen.h"
 #include "tests/unit/unit.h"
 #include "trace/manifest.h"
+#include "trace/frame_diff.h"
 #include "trace/stream_file.h"
 
 static char dir[] = "/tmp/sandrec-trace-XXXXXX";
@@ -324,6 +325,53 @@ START_TEST(an_event_without_its_data_is_not_there)
 }
 END_TEST
 
+/* The same stream as format 2 had it. */
+static unsigned char *without_differences(const unsigned char *p, size_t len, size_t *newlen)
+{
+	unsigned char *out = malloc(4 * len + FRAME_COMP_MAX), *raw = malloc(FRAME_RAW_MAX);
+	struct stream_head *h = (struct stream_head *)out;
+	size_t to = sizeof(*h);
+
+	memcpy(out, p, sizeof(*h));
+	h->format = 2;
+	h->sum = stream_head_sum(h);
+	for (size_t at = sizeof(*h); at < len;) {
+		struct frame_head f;
+
+		memcpy(&f, p + at, sizeof(f));
+		at += sizeof(f);
+		ck_assert_uint_eq(f.flags, FRAME_DIFF);
+		ck_assert_uint_eq(ZSTD_decompress(raw, FRAME_RAW_MAX, p + at, f.comp_len), f.raw_len);
+		at += f.comp_len;
+		frame_undiff(raw, f.raw_len, f.first_event);
+		f.flags = 0;
+		f.comp_len = (uint32_t)ZSTD_compress(out + to + sizeof(f), FRAME_COMP_MAX, raw, f.raw_len, 1);
+		f.payload_sum = XXH3_64bits(out + to + sizeof(f), f.comp_len);
+		f.head_sum = frame_head_sum(&f);
+		memcpy(out + to, &f, sizeof(f));
+		to += sizeof(f) + f.comp_len;
+	}
+	free(raw);
+	*newlen = to;
+	return out;
+}
+
+START_TEST(frames_without_differences)
+{
+	size_t len, old_len;
+	int end;
+
+	ring_close(write_events(16, 5000, false, 5000));
+	unsigned char *p = load(&len), *old = without_differences(p, len, &old_len);
+
+	store(old, old_len);
+	ck_assert_uint_eq(read_events(16, false, NULL, true, &end, NULL), 5000);
+	ck_assert_int_eq(end, 0);
+	free(old);
+	free(p);
+}
+END_TEST
+
 START_TEST(newer_format)
 {
 	size_t len;
@@ -418,6 +466,7 @@ int main(void)
 	tcase_add_test(t, every_flip_is_found);
 	tcase_add_test(t, every_cut_is_a_torn_tail);
 	tcase_add_test(t, an_event_without_its_data_is_not_there);
+	tcase_add_test(t, frames_without_differences);
 	tcase_add_test(t, newer_format);
 	tcase_add_test(t, writer_refuses_what_are_no_records);
 	tcase_add_test(t, missing_and_odd_files);
