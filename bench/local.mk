@@ -1,7 +1,7 @@
 # `make bench`: not part of all or check. The programs are guests, so they get none of our flags.
 bench_names = spin calls touch exec compute2 marks pingpong
 bench_programs = $(addprefix %D%/bin/,$(bench_names))
-EXTRA_DIST += %D%/run.sh %D%/measure.py $(addprefix %D%/,$(addsuffix .c,$(bench_names)))
+EXTRA_DIST += %D%/run.sh %D%/measure.py %D%/method.py $(addprefix %D%/,$(addsuffix .c,$(bench_names)))
 
 %D%/bin/%: $(srcdir)/%D%/%.c
 	$(AM_V_CC)$(MKDIR_P) %D%/bin && $(CC) -std=gnu17 -O2 -Wall -Wextra -D_GNU_SOURCE $(WERROR_CFLAGS) -o $@ $<

@@ -5,4 +5,4 @@ set -eu
 command -v python3 >/dev/null || { echo "bench: needs python3" >&2; exit 1; }
 "$1" --version
 echo "$(uname -r), $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), $(nproc) processors"
-exec python3 "$(dirname "$0")/measure.py" "$@"
+exec python3 -B "$(dirname "$0")/measure.py" "$@"
