@@ -27,6 +27,7 @@ struct collector {
 	int made;                  /* rings, which is the highest number */
 	int born;                  /* of their processes */
 	int error;                 /* the first process that could not be recorded */
+	struct spare_rings spares;
 	struct files_store *files; /* NULL until it is needed */
 	struct manifest_proc *procs;
 };
@@ -66,6 +67,7 @@ static int add_follower(struct collector *c, int number, int parent, pid_t pid, 
 	f->parent = parent;
 	f->pid = pid;
 	snprintf(f->comm, sizeof(f->comm), "%s", comm);
+	f->spares = number == 1 ? NULL : &c->spares; /* that one has another size */
 	rc = follower_start(f);
 	if (rc < 0) {
 		free(f);
@@ -84,14 +86,36 @@ static void failed(struct collector *c, int rc)
 		c->error = rc;
 }
 
+static int spare_ring(struct collector *c)
+{
+	int number = 0;
+
+	pthread_mutex_lock(&c->spares.lock);
+	if (c->spares.n)
+		number = c->spares.number[--c->spares.n];
+	pthread_mutex_unlock(&c->spares.lock);
+	return number;
+}
+
+/* A ring for a child: a used one, if there is any. */
+static int make_ring(struct collector *c, int number)
+{
+	char name[64], spare[64];
+	int used = spare_ring(c), fd = -ENOENT;
+
+	snprintf(name, sizeof(name), TRACE_RING_NAME, number);
+	if (used) {
+		snprintf(spare, sizeof(spare), TRACE_SPARE_NAME, used);
+		fd = ring_reuse_at(c->dir, spare, name);
+	}
+	return fd < 0 ? ring_make_at(c->dir, name, CHILD_RING) : fd;
+}
+
 /* One more ring for whoever takes it, or why there is none: that process goes on unrecorded. */
 static int offer_ring(struct collector *c, bool wanted)
 {
 	struct control_ring r = { .number = c->made + 1 };
-	char name[64];
-
-	snprintf(name, sizeof(name), TRACE_RING_NAME, r.number);
-	cleanup_close int fd = ring_make_at(c->dir, name, CHILD_RING);
+	cleanup_close int fd = make_ring(c, r.number);
 
 	if (fd >= 0)
 		c->made++;
@@ -184,6 +208,7 @@ int collector_create(int dir, struct collector **out, int *control, int *ring)
 		return -ENOMEM;
 	c->dir = dir;
 	c->last = &c->first;
+	pthread_mutex_init(&c->spares.lock, NULL);
 	c->made = 1;
 	snprintf(name, sizeof(name), TRACE_RING_NAME, c->made);
 	*ring = rc = ring_make_at(dir, name, FIRST_RING);
@@ -230,11 +255,16 @@ static void describe(const struct collector *c, const struct follower *f, struct
 	};
 }
 
-/* Rings of processes that never were. */
-static void remove_unused(const struct collector *c, const bool *used)
+/* Rings of processes that never were, and of those that nobody followed. */
+static void remove_unused(struct collector *c, const bool *used)
 {
 	char name[64];
+	int number;
 
+	while ((number = spare_ring(c))) {
+		snprintf(name, sizeof(name), TRACE_SPARE_NAME, number);
+		unlinkat(c->dir, name, 0);
+	}
 	for (int i = 1; i <= c->made; i++) {
 		snprintf(name, sizeof(name), TRACE_RING_NAME, i);
 		if (!used[i])

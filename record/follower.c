@@ -39,10 +39,29 @@ static bool drain(struct follower *f, size_t at_least)
 	return true;
 }
 
+/* Nobody writes there any more: for another process, or for nobody. */
+static void leave_ring(struct follower *f)
+{
+	struct spare_rings *s = f->spares;
+	char name[64], spare[64];
+	bool kept = false;
+
+	snprintf(name, sizeof(name), TRACE_RING_NAME, f->number);
+	snprintf(spare, sizeof(spare), TRACE_SPARE_NAME, f->number);
+	if (s) {
+		pthread_mutex_lock(&s->lock);
+		kept = s->n < SPARE_RINGS && renameat(f->dir, name, f->dir, spare) == 0;
+		if (kept)
+			s->number[s->n++] = f->number;
+		pthread_mutex_unlock(&s->lock);
+	}
+	if (!kept)
+		unlinkat(f->dir, name, 0);
+}
+
 static void *follow(void *arg)
 {
 	struct follower *f = arg;
-	char name[64];
 	bool dead = false;
 
 	while (!dead) {
@@ -56,8 +75,7 @@ static void *follow(void *arg)
 		f->error = -ENOSPC;
 	if (!f->error) {
 		f->error = stream_writer_close(f->out);
-		snprintf(name, sizeof(name), TRACE_RING_NAME, f->number);
-		unlinkat(f->dir, name, 0);
+		leave_ring(f);
 	} else {
 		stream_writer_close(f->out);
 	}

@@ -11,6 +11,14 @@
 
 #include "trace/manifest.h"
 
+/* Rings of processes that are gone, in files TRACE_SPARE_NAME: for whoever needs a ring. Used by any thread. */
+#define SPARE_RINGS 8
+struct spare_rings {
+	pthread_mutex_t lock;
+	int number[SPARE_RINGS];
+	unsigned n;
+};
+
 struct follower {
 	struct follower *next;     /* the collector's */
 	int dir;                   /* the trace directory */
@@ -18,6 +26,7 @@ struct follower {
 	pid_t pid;                 /* in the supervisor's pid namespace */
 	char comm[16];
 	pthread_t thread;
+	struct spare_rings *spares; /* where its ring goes at the end; NULL: it is removed */
 	struct ring *ring;
 	struct stream_writer *out;
 	int pidfd;                 /* -1: gone already */

@@ -122,6 +122,36 @@ int ring_make_at(int dirfd, const char *path, size_t size)
 	return ret;
 }
 
+static int empty(int fd)
+{
+	struct ring_head h;
+	struct stat st;
+	int ret;
+
+	if (fstat(fd, &st))
+		return -errno;
+	if (pread(fd, &h, sizeof(h), 0) != sizeof(h))
+		return -EBADMSG;
+	ret = ring_head_check(&h, (uint64_t)st.st_size);
+	return ret ? ret : write_head(fd, h.size);
+}
+
+int ring_reuse_at(int dirfd, const char *spare, const char *name)
+{
+	int fd = openat(dirfd, spare, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	int ret = fd < 0 ? -errno : empty(fd);
+
+	/* Emptied before it has the name: whoever finds the file finds a ring that was never used. */
+	if (!ret && renameat(dirfd, spare, dirfd, name))
+		ret = -errno;
+	if (!ret)
+		return fd;
+	if (fd >= 0)
+		close(fd);
+	unlinkat(dirfd, spare, 0);
+	return ret;
+}
+
 int ring_create(const char *path, size_t size, struct ring **out)
 {
 	cleanup_close int fd = ring_make_at(AT_FDCWD, path, size);

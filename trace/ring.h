@@ -20,6 +20,12 @@ struct ring;
  */
 int ring_make_at(int dirfd, const char *name, size_t size);
 
+/*
+ * The same with the file `spare`, a ring that nobody uses any more: its blocks and the pages in memory serve again, which
+ * costs less than new ones. It is `name` afterwards. On failure there is neither.
+ */
+int ring_reuse_at(int dirfd, const char *spare, const char *name);
+
 /* Both sides. An existing file, checked as hostile input; the descriptor stays the caller's. */
 int ring_open_fd(int fd, struct ring **out);
 int ring_open_at(int dirfd, const char *name, struct ring **out);

@@ -11,6 +11,7 @@
 
 #define TRACE_STREAM_NAME "events.%d" /* the process's number in the recording: 1 is the program that was started */
 #define TRACE_RING_NAME "ring.%d"
+#define TRACE_SPARE_NAME "spare.%d" /* of the supervisor: a ring that waits to be used again */
 #define TRACE_FILES_DIR "files"
 
 /* The directory that holds traces, into buf; made if create is set. */

@@ -136,6 +136,60 @@ START_TEST(producer_and_consumer)
 }
 END_TEST
 
+/* The file of a ring that was used and stopped, as a new one: nothing of the old one is left but the file. */
+START_TEST(used_again)
+{
+	struct stream_writer *w;
+	struct stat was, is;
+	struct ring *r;
+	int status, fd;
+
+	ck_assert_int_eq(ring_create(path, RING_SIZE, &r), 0);
+	ck_assert_int_eq(stream_writer_open(dirfd_, "stream", &w), 0);
+	pid_t pid = start_producer(r, 1, 3000);
+
+	while (waitpid(pid, &status, WNOHANG) == 0) {
+		if (ring_wait(r, 20, STREAM_FRAME_SIZE))
+			drain(r, w);
+	}
+	drain(r, w);
+	ck_assert_int_eq(stream_writer_close(w), 0);
+	ring_stop(r);
+	ring_close(r);
+	ck_assert_int_eq(stat(path, &was), 0);
+	ck_assert_int_eq(renameat(dirfd_, "ring", dirfd_, "spare"), 0);
+	ck_assert_int_eq(unlinkat(dirfd_, "stream", 0), 0);
+
+	fd = ring_reuse_at(dirfd_, "spare", "ring");
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(stat(path, &is), 0);
+	ck_assert(was.st_ino == is.st_ino && was.st_size == is.st_size);
+	ck_assert_int_eq(faccessat(dirfd_, "spare", F_OK, 0), -1);
+	ck_assert_int_eq(ring_open_fd(fd, &r), 0);
+	close(fd);
+	ck_assert(!ring_stopped(r));
+	ck_assert_int_eq(stream_writer_open(dirfd_, "stream", &w), 0);
+	pid = start_producer(r, 7, 3000);
+	while (waitpid(pid, &status, WNOHANG) == 0) {
+		if (ring_wait(r, 20, STREAM_FRAME_SIZE))
+			drain(r, w);
+	}
+	ck_assert_int_eq(status, 0);
+	drain(r, w);
+	ck_assert_int_eq(stream_writer_close(w), 0);
+	ring_close(r);
+	check_trace(7, 3000, "ring");
+
+	/* Not a ring: refused, and gone. */
+	fd = openat(dirfd_, "spare", O_RDWR | O_CREAT, 0600);
+	ck_assert_int_eq(ftruncate(fd, 10000), 0);
+	close(fd);
+	ck_assert_int_eq(ring_reuse_at(dirfd_, "spare", "other"), -EBADMSG);
+	ck_assert_int_eq(faccessat(dirfd_, "spare", F_OK, 0), -1);
+	ck_assert_int_eq(faccessat(dirfd_, "other", F_OK, 0), -1);
+}
+END_TEST
+
 START_TEST(producer_killed)
 {
 	uint32_t x = 5;
@@ -464,6 +518,7 @@ int main(void)
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_set_timeout(t, 120);
 	tcase_add_test(t, producer_and_consumer);
+	tcase_add_test(t, used_again);
 	tcase_add_test(t, producer_killed);
 	tcase_add_test(t, supervisor_killed);
 	tcase_add_test(t, stop_releases_a_waiting_producer);
