@@ -32,6 +32,18 @@ static int add_slot(struct vm *vm, uint64_t gpa, void *host, uint64_t size)
 	return 0;
 }
 
+/* The first own pages, in one slot with the top windows if they are neighbours on the host as well. */
+static int first_slot(struct vm *vm)
+{
+	bool together = vm->own == (uint8_t *)GUEST_TOP;
+	uint64_t below = together ? TOP_WINDOWS * WINDOW : 0;
+
+	vm->windows = TOP_WINDOWS + OWN_MAX / WINDOW;
+	for (uint32_t i = 0; together && i < TOP_WINDOWS; i++)
+		vm->window[NWINDOWS - TOP_WINDOWS + i] = i + 1;
+	return add_slot(vm, GPA_OWN - below, vm->own - below, below + OWN_FIRST);
+}
+
 /* Own memory grows by doubling, each step with a slot: a small program pays for 256 KiB. */
 static int grow_own(struct vm *vm)
 {
@@ -43,7 +55,7 @@ static int grow_own(struct vm *vm)
 		return -ENOMEM;
 	if (mprotect(p, size, PROT_READ | PROT_WRITE) < 0)
 		return -errno;
-	rc = add_slot(vm, GPA_OWN + vm->own_ready, p, size);
+	rc = vm->own_ready ? add_slot(vm, GPA_OWN + vm->own_ready, p, size) : first_slot(vm);
 	if (rc == 0)
 		vm->own_ready += size;
 	return rc;
@@ -145,6 +157,15 @@ static int have_apics(struct vm *vm)
 	return rc < 0 ? rc : kvm_ioctl(vm->fd, KVM_ENABLE_CAP, &halt);
 }
 
+/* At GUEST_TOP, if nothing is there. */
+static void *reserve_own(void)
+{
+	const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+	void *p = mmap((void *)GUEST_TOP, OWN_MAX, PROT_NONE, flags | MAP_FIXED_NOREPLACE, -1, 0);
+
+	return p == MAP_FAILED ? mmap(NULL, OWN_MAX, PROT_NONE, flags, -1, 0) : p;
+}
+
 static int vm_init(struct vm *vm)
 {
 	int rc;
@@ -158,7 +179,7 @@ static int vm_init(struct vm *vm)
 	rc = have_apics(vm);
 	if (rc < 0)
 		return rc;
-	vm->own = mmap(NULL, OWN_MAX, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	vm->own = reserve_own();
 	if (vm->own == MAP_FAILED)
 		return -errno;
 	/* A forked child makes its own VM; it keeps the stretch (to be unmapped by vm_destroy) but not the pages. */

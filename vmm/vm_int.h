@@ -2,9 +2,14 @@
  * What the files of vmm/ share about a VM. Nobody outside includes this.
  *
  * Guest-physical space: the VM's own pages (page tables, guestlib) grow from GPA_OWN, backed by one reserved stretch of
- * VMM memory, so that either address gives the other by subtraction. Guest memory has windows of WINDOW bytes from
- * GPA_WINDOWS on, one per touched WINDOW of guest addresses, in order of first use. Nothing lies below 4 GiB, where KVM
- * has slots of its own.
+ * VMM memory, so that either address gives the other by subtraction. Guest memory has windows of WINDOW bytes, one per
+ * touched WINDOW of guest addresses: those at the top of the guest's addresses, with its stack and its libraries, directly
+ * below GPA_OWN, the others behind the own pages in order of first use. Nothing lies below 4 GiB, where KVM has slots of
+ * its own.
+ *
+ * KVM waits for all users of the old slots to be gone whenever there is a new one: 60 us on a quiet machine, several
+ * hundred on a busy one. So the top windows and the first own pages, which every program needs, share one; for that the
+ * own pages are put right behind the guest's addresses on the host, too.
  */
 #ifndef SANDREC_VM_INT_H
 #define SANDREC_VM_INT_H
@@ -13,13 +18,14 @@
 #include "vmm/layout.h"
 #include "vmm/vm.h"
 
-#define GPA_OWN 0x100000000ULL
+#define GPA_OWN 0x200000000ULL
 #define OWN_MAX 0x100000000ULL /* page tables for 2 TiB in pages of 4 KiB */
 #define OWN_FIRST 0x40000ULL
-#define GPA_WINDOWS (GPA_OWN + OWN_MAX)
 
 #define WINDOW_SHIFT 26
 #define WINDOW (1ULL << WINDOW_SHIFT)
+#define TOP_WINDOWS 3 /* of the stack, of the gap that it may grow into, of the libraries */
+#define GPA_WINDOWS (GPA_OWN - TOP_WINDOWS * WINDOW) /* of window 0; windows are counted through the own pages */
 #define WINDOW_SLOT_MAX (1ULL << 30) /* neighbouring windows made at once share a slot up to this size */
 #define NWINDOWS (GUEST_TOP >> WINDOW_SHIFT)
 
@@ -51,7 +57,7 @@ struct vm {
 	uint64_t own_ready, own_used; /* bytes with a slot; bytes handed out */
 	uint64_t root;          /* guest-physical address of the top table */
 	uint32_t *window;       /* by guest address >> WINDOW_SHIFT: window number + 1, or 0 */
-	uint64_t windows;       /* windows handed out */
+	uint64_t windows;       /* windows handed out, those of GPA_OWN included */
 	unsigned slots, tables, vcpus;
 	struct switchless switchless;
 	struct jumps jumps;
