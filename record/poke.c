@@ -64,10 +64,11 @@ void poke_end(struct tree_pokes *p)
 bool poke_news(const struct tree_pokes *p, uint32_t *seen)
 {
 	uint32_t n = __atomic_load_n(&p->n, __ATOMIC_SEQ_CST);
-	const pid_t self = getpid();
+	pid_t self;
 
 	if (n == *seen)
 		return false;
+	self = getpid();
 	for (unsigned i = 0; i < TREE_POKES; i++)
 		if (state_of(&p->poke[i]) >= POKE_COMING && p->poke[i].pid == self)
 			return true;

@@ -438,10 +438,11 @@ static bool wakes(const struct guest_regs *r)
 
 void sched_await(const struct task *t, uint64_t arrivals, const struct guest_regs *call, int64_t ret)
 {
-	const uint64_t until = now_ns() + ARRIVAL_NS;
+	uint64_t until;
 
 	if (!arrivals || ret <= 0 || !wakes(call))
 		return;
+	until = now_ns() + ARRIVAL_NS;
 	while (sched_arrivals(t) < arrivals + (uint64_t)ret && now_ns() < until)
 		usleep(ARRIVAL_NS / 1000 / 100);
 }

@@ -80,8 +80,8 @@ void fd_facts_get(struct fdtable *f, int fd, struct fd_facts *out)
 	}
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return;
-	*out = (struct fd_facts){ .valid = true, .regular = S_ISREG(st.st_mode), .dev = st.st_dev, .ino = st.st_ino,
-				  .kind = find_kind(f, fd, &st) };
+	*out = (struct fd_facts){ .valid = true, .regular = S_ISREG(st.st_mode), .mode = st.st_mode, .dev = st.st_dev,
+				  .rdev = st.st_rdev, .ino = st.st_ino, .kind = find_kind(f, fd, &st) };
 	if (fd < FD_KNOWN && !f->shared)
 		f->known[fd] = *out;
 }

@@ -17,7 +17,8 @@
 struct fd_facts {
 	bool valid, regular;
 	uint8_t kind;                /* REC_F_STDOUT, REC_F_STDERR, 0 */
-	dev_t dev;
+	mode_t mode;
+	dev_t dev, rdev;
 	ino_t ino;
 };
 
@@ -51,7 +52,7 @@ struct fdtable {
 	char *buf;                   /* FD_COPY_MAX bytes, made on first use: bytes in flight, valid until the next call */
 };
 
-/* fd_output.c */
+/* fd_output.c. out->valid is false for a number that is not open. */
 void fd_facts_get(struct fdtable *f, int fd, struct fd_facts *out);
 void fd_forget(struct fdtable *f, int fd);       /* the number is about to mean something else */
 void fd_same(struct fdtable *f, int from, int to); /* to is now a duplicate of from */

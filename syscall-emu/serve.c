@@ -20,6 +20,7 @@
 #include "syscall-emu/signal_host.h"
 #include "syscall-emu/text_jump.h"
 #include "vmm/jump.h"
+#include "vmm/notsc.h"
 #include "vmm/switchless.h"
 
 #define STACK (512u << 10)     /* as a guest thread's (record/thread.c) */
@@ -49,6 +50,8 @@ static struct {
 	int quit;                  /* atomic */
 	int asleep;                /* atomic, a futex; set by the server, cleared by who wakes it */
 	int awake;                 /* atomic; set by the server while it looks for requests */
+	bool limit;                /* SIGXFSZ is to be sent, with what: as rc */
+	siginfo_t limit_info;
 	int rc;                    /* of a served call that ended the session; read while the server is not at work */
 	uint64_t served;           /* as rc */
 	uint64_t served_then, missed_then; /* when it was woken */
@@ -100,6 +103,10 @@ static uint32_t serve(struct task *t)
 		return ABI_SW_LEAVE;
 	}
 	t->regs->rax = (uint64_t)ret;
+	if (ret == -EFBIG && !s->ops->injects) {
+		server.limit = serve_limit_signal(&server.limit_info);
+		return ABI_SW_LEAVE;
+	}
 	return only_calls(t) ? ABI_SW_DONE : ABI_SW_LEAVE;
 }
 
@@ -127,6 +134,7 @@ static void *server_main(void *arg)
 	uint64_t looks = 0, most = server.poll * PATIENCE;
 
 	signal_host_server(t->tid);
+	notsc_free();
 	__atomic_store_n(&server.tid, (pid_t)syscall(SYS_gettid), __ATOMIC_RELAXED);
 	__atomic_store_n(&server.awake, 1, __ATOMIC_SEQ_CST);
 	while (!__atomic_load_n(&server.quit, __ATOMIC_SEQ_CST)) {
@@ -298,7 +306,13 @@ void serve_keep_out(struct task *t)
 
 int serve_leave(const struct task *t)
 {
-	return server.made && ours(t) ? server.rc : 0;
+	if (!server.made || !ours(t))
+		return 0;
+	/* With what the kernel has put into it only the thread itself may send it. */
+	if (server.limit)
+		syscall(SYS_rt_tgsigqueueinfo, getpid(), (pid_t)syscall(SYS_gettid), SIGXFSZ, &server.limit_info);
+	server.limit = false;
+	return server.rc;
 }
 
 /* Was it of use since it was woken? If not, the next time takes more. */
@@ -368,6 +382,8 @@ void serve_outside(struct task *t, const struct sys_desc *desc)
 		return;
 	if (!ops->injects && times_processor(t->regs))
 		server.never = true;
+	if ((uint32_t)t->regs->rax == SYS_prlimit64 || (uint32_t)t->regs->rax == SYS_setrlimit)
+		serve_limits_change();
 	if (!ops->injects && (!row || row->serve == SERVE_ALTERS || server.never))
 		serve_end(t);
 	if (server.never || !serve_row_allows(t, desc) || !simple(t))

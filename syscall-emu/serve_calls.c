@@ -1,5 +1,6 @@
 /* Which system calls the server may make. Contract: serve_calls.h. */
 #include <linux/magic.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -7,20 +8,21 @@
 #include <sys/vfs.h>
 #include <time.h>
 
+#include "syscall-emu/fdtable.h"
 #include "syscall-emu/serve_calls.h"
 
 /* Where a read or write of a plain file waits for nothing but a disk. procfs and its like have files that wait for events. */
-static bool plain_file_system(int fd, const struct stat *st)
+static bool plain_file_system(int fd, dev_t dev)
 {
 	static __thread struct { dev_t dev; bool known, plain; } cache[16];
-	unsigned at = (unsigned)(st->st_dev ^ st->st_dev >> 8) % 16;
+	unsigned at = (unsigned)(dev ^ dev >> 8) % 16;
 	struct statfs fs;
 
-	if (cache[at].known && cache[at].dev == st->st_dev)
+	if (cache[at].known && cache[at].dev == dev)
 		return cache[at].plain;
 	if (fstatfs(fd, &fs) < 0)
 		return false;
-	cache[at].dev = st->st_dev;
+	cache[at].dev = dev;
 	cache[at].known = true;
 	switch ((uint32_t)fs.f_type) {
 	case EXT4_SUPER_MAGIC:
@@ -39,24 +41,49 @@ static bool plain_file_system(int fd, const struct stat *st)
 }
 
 /* Answers at once: files, directories, /dev/null, /dev/zero, /dev/full, /dev/urandom. One that is not open is an error at once. */
-static bool plain_file(int fd)
+static bool plain_file(const struct task *t, int fd)
 {
-	struct stat st;
+	struct fd_facts f;
 
-	if (fstat(fd, &st) < 0)
+	fd_facts_get(t->proc->fds, fd, &f);
+	if (!f.valid)
 		return true;
-	if (S_ISCHR(st.st_mode))
-		return major(st.st_rdev) == 1 && (minor(st.st_rdev) == 3 || minor(st.st_rdev) == 5 || minor(st.st_rdev) == 7 ||
-						   minor(st.st_rdev) == 9);
-	return (S_ISREG(st.st_mode) || S_ISDIR(st.st_mode)) && plain_file_system(fd, &st);
+	if (S_ISCHR(f.mode))
+		return major(f.rdev) == 1 && (minor(f.rdev) == 3 || minor(f.rdev) == 5 || minor(f.rdev) == 7 ||
+					      minor(f.rdev) == 9);
+	return (S_ISREG(f.mode) || S_ISDIR(f.mode)) && plain_file_system(fd, f.dev);
 }
 
-/* The signal for a file that grows beyond its limit is sent to the thread that writes. */
+/*
+ * The signal for a file that grows beyond its limit is sent to the thread that writes. The limit is asked for again when the
+ * process may have changed it; that another process has is found out by the error.
+ */
+static bool sizes_known, sizes_free;
+
 static bool sizes_unlimited(void)
 {
 	struct rlimit limit;
 
-	return getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur == RLIM_INFINITY;
+	if (!sizes_known)
+		sizes_free = getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur == RLIM_INFINITY;
+	sizes_known = true;
+	return sizes_free;
+}
+
+void serve_limits_change(void)
+{
+	sizes_known = false;
+}
+
+bool serve_limit_signal(siginfo_t *si)
+{
+	const struct timespec now = { 0 };
+	sigset_t set;
+
+	sizes_known = false;
+	sigemptyset(&set);
+	sigaddset(&set, SIGXFSZ);
+	return sigtimedwait(&set, si, &now) == SIGXFSZ;
 }
 
 /* /proc/thread-self is the thread that asks; everything else in a file system is the same for all of a process. */
@@ -97,9 +124,9 @@ bool serve_can(const struct task *t, const struct sys_desc *d)
 	case SERVE_ANY:
 		return true;
 	case SERVE_FILE:
-		return plain_file((int)r->rdi);
+		return plain_file(t, (int)r->rdi);
 	case SERVE_WRITE:
-		return plain_file((int)r->rdi) && sizes_unlimited();
+		return plain_file(t, (int)r->rdi) && sizes_unlimited();
 	case SERVE_PATH:
 		return path_argument(d, r);
 	case SERVE_CLOCK: /* the processor times of threads have other numbers */

@@ -15,4 +15,13 @@ bool serve_row_allows(const struct task *t, const struct sys_desc *d);
 /* The call in t->regs, whose row is d. */
 bool serve_can(const struct task *t, const struct sys_desc *d);
 
+/* The process is about to change its resource limits. */
+void serve_limits_change(void);
+
+/*
+ * On the server's thread: a write found that its file cannot grow. True: a signal says so too (setrlimit(2)), in *si; it is
+ * not this thread's.
+ */
+bool serve_limit_signal(siginfo_t *si);
+
 #endif

@@ -115,8 +115,9 @@ static void on_signal(int sig, siginfo_t *info, void *context)
 			crash(sig, info, rip);
 		return;
 	}
-	if (!t && stands_for)
-		syscall(SYS_rt_tgsigqueueinfo, getpid(), stands_for, sig, info);
+	/* Refused for what kill(2) has sent: the other thread may only hear that it was one. */
+	if (!t && stands_for && syscall(SYS_rt_tgsigqueueinfo, getpid(), stands_for, sig, info) < 0)
+		syscall(SYS_tgkill, getpid(), stands_for, sig);
 	if (!t)
 		return;
 	if (sig == SIGBUS) /* if another one was pending the kick is not delivered on its own */

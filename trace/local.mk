@@ -9,6 +9,7 @@ libsandrec_a_SOURCES += \
 	%D%/record.c %D%/record.h \
 	%D%/ring.c %D%/ring.h \
 	%D%/ring_file.c %D%/ring_file.h \
+	%D%/stamp.c %D%/stamp.h \
 	%D%/stream.h %D%/stream_file.h \
 	%D%/stream_index.c %D%/stream_index.h \
 	%D%/stream_read.c %D%/stream_write.c \

@@ -15,7 +15,9 @@
 #include "trace/record.h"
 #include "trace/ring.h"
 #include "trace/ring_file.h"
+#include "trace/stamp.h"
 #include "vmm/cleanup.h"
+#include "vmm/notsc.h"
 
 #define PRODUCER_CHECK_MS 200 /* how often a blocked producer looks whether the consumer still lives */
 
@@ -30,21 +32,13 @@ struct ring {
 	int consumer;        /* ring_watch() */
 	int error;           /* the first failure ends the recording: what was begun stays a torn tail */
 	uint32_t woken;      /* ring_wake(): between threads of the consumer */
+	struct stamp stamp;
 	struct regs_cache regs;
 };
 
 static long futex(uint32_t *word, int op, uint32_t val, const struct timespec *timeout)
 {
 	return syscall(SYS_futex, word, op, val, timeout, NULL, 0);
-}
-
-/* The vDSO's clock executes rdtsc, which faults on a thread with PR_SET_TSC. */
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	syscall(SYS_clock_gettime, CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
 static void invariant(bool ok, const char *what)
@@ -307,7 +301,7 @@ int ring_event(struct ring *r, struct event *ev)
 	invariant(!r->missing, "the previous event lacks data");
 	invariant(ev->annex_len <= EVENT_ANNEX_MAX, "annex too long");
 	ev->index = r->events;
-	ev->time_ns = now_ns();
+	ev->time_ns = stamp_now(&r->stamp, notsc_is_free());
 
 	struct rec_plan plan = record_plan_event(&r->regs, ev);
 	int ret = reserve(r, plan.size, &p);

@@ -13,6 +13,7 @@
 #include "vmm/proc_self.h"
 
 static __thread bool off; /* rdtsc raises SIGSEGV on this thread */
+static __thread bool free_of_it; /* it never will */
 static int patched;       /* 0 not tried, 1 the vDSO makes system calls, -1 it cannot be changed */
 
 struct image {
@@ -104,4 +105,14 @@ void notsc_leave(void)
 void notsc_end(void)
 {
 	set(false);
+}
+
+void notsc_free(void)
+{
+	free_of_it = prctl(PR_SET_TSC, PR_TSC_ENABLE) == 0;
+}
+
+bool notsc_is_free(void)
+{
+	return free_of_it;
 }

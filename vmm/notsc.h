@@ -15,4 +15,9 @@ void notsc_leave(void);
 /* The calling thread may execute rdtsc again. */
 void notsc_end(void);
 
+/* The calling thread is one that never runs a guest: it may execute rdtsc, which it has inherited not to. */
+void notsc_free(void);
+/* May it, for good? */
+bool notsc_is_free(void);
+
 #endif

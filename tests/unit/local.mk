@@ -2,7 +2,7 @@
 unit_tests += %D%/test_fd %D%/test_fd_copy %D%/test_procfs
 unit_tests += %D%/test_text_scan %D%/test_text_answer %D%/test_jump
 unit_tests += %D%/test_trace %D%/test_memo %D%/test_poke
-unit_tests += %D%/test_ring
+unit_tests += %D%/test_ring %D%/test_stamp
 unit_tests += %D%/test_manifest %D%/test_files %D%/test_tracedir
 unit_tests += %D%/test_signal %D%/test_signal_host
 %C%_test_signal_SOURCES = %D%/test_signal.c %D%/signal_double.h
