@@ -76,6 +76,9 @@ script tree child -p "$("$SANDREC" ps "$T/tree.trace" | awk '/tree$/ { print $1 
 compile hot
 record hot
 script hot hot
+compile sites
+SANDREC_FAST_PATH=always record sites
+script sites sites
 compile endless
 record endless
 script endless interrupt
