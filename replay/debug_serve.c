@@ -348,7 +348,7 @@ static bool handle(struct debuggee *d, const struct link_request *q, const void 
 		break;
 	case LINK_WRITE:
 		if (guest_range_ok(q->addr, len)) {
-			text_patch_undo(d->t->proc->mm, q->addr, q->addr + len);
+			text_patch_written(d->t->proc->mm, q->addr, len);
 			rc = mm_poke(d->t->proc->mm, q->addr, bytes, len);
 		}
 		answer_number(d, rc);

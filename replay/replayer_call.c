@@ -12,6 +12,7 @@
 #include "replay/shared_file.h"
 #include "syscall-emu/mm.h"
 #include "syscall-emu/text_jump.h"
+#include "syscall-emu/text_patch.h"
 #include "vmm/layout.h"
 
 static int repeat_output(void *arg, const void *bytes, uint64_t len)
@@ -105,6 +106,7 @@ static int apply_piece(struct replayer *r, struct task *t, const struct event_da
 	case DATA_STDERR:
 		return !repeats(r) ? 0 : repeat_output(&fd, d->bytes, d->len);
 	case DATA_MEMORY:
+		text_patch_written(t->proc->mm, d->addr, d->len);
 		if (!guest_range_ok(d->addr, d->len) || mm_poke(t->proc->mm, d->addr, d->bytes, d->len) < 0)
 			return divergence(&r->ev, "recorded memory at %#" PRIx64 " (%u bytes) cannot be written", d->addr,
 					  d->len);

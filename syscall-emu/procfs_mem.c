@@ -4,6 +4,7 @@
  * recognised by the memfd's inode and carried out on guest addresses only.
  */
 #include "syscall-emu/procfs.h"
+#include "syscall-emu/text_patch.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -57,6 +58,7 @@ static size_t move_page(struct task *t, struct plan *p, int mem, bool writing, u
 	if (writing) {
 		if (guest_read(page, buf, len) < 0)
 			return 0;
+		text_patch_written(t->proc->mm, at, len);
 		n = pwrite(mem, page, len, (off_t)at);
 		if (n > 0)
 			plan_add(p, at, (uint64_t)n, DATA_MEMORY, page);

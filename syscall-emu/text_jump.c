@@ -12,12 +12,11 @@
 #include "vmm/jump.h"
 #include "vmm/text_funcs.h"
 
-#define HOT 100              /* calls from a site: what patching costs, and a few dozen */
-#define SYSCALL_LEN 2
+#define HOT 128 /* calls from a site: what they have cost more than they would is then about what patching it costs, 100 to 200 us */
 #define FUNCTION_MAX 65536u
 #define VDSO_ALIGN 16        /* of its functions (guestlib/vdso.S) */
 
-static const uint8_t syscall_insn[SYSCALL_LEN] = { 0x0f, 0x05 };
+static const uint8_t syscall_insn[PATCH_CALL_INSN] = { 0x0f, 0x05 };
 
 /* ---- how busy sites are ---- */
 
@@ -49,6 +48,14 @@ bool text_jump_patched(uint64_t rip)
 	const struct site *s = site_of(rip);
 
 	return s->rip == rip && s->state == PATCHED;
+}
+
+void text_jump_undone(uint64_t rip)
+{
+	struct site *s = site_of(rip);
+
+	if (s->rip == rip)
+		*s = (struct site){ .rip = rip };
 }
 
 /* ---- what is known of a site ---- */
@@ -123,12 +130,12 @@ static bool some_shape(const uint8_t *call, size_t avail)
 static enum site_verdict judge(const struct mm *mm, uint64_t call, struct jump_site *s)
 {
 	const struct vma *v = text_at(mm, call);
-	uint8_t bytes[TEXT_LEN_MAX + 1 + SYSCALL_LEN], jump[JUMP_X_MAX];
+	uint8_t bytes[TEXT_LEN_MAX + 1 + PATCH_CALL_INSN], jump[JUMP_X_MAX];
 	size_t avail = min_u64(call - page_down(call), TEXT_LEN_MAX + 1);
 	const uint8_t *at = bytes + avail;
 
-	if (!v || mm->joined || page_down(call) != page_down(call + SYSCALL_LEN - 1) ||
-	    guest_read(bytes, call - avail, avail + SYSCALL_LEN) < 0 || memcmp(at, syscall_insn, SYSCALL_LEN))
+	if (!v || mm->joined || page_down(call) != page_down(call + PATCH_CALL_INSN - 1) ||
+	    guest_read(bytes, call - avail, avail + PATCH_CALL_INSN) < 0 || memcmp(at, syscall_insn, PATCH_CALL_INSN))
 		return SITE_MEMORY;
 	if (!some_shape(at, avail))
 		return SITE_SHAPE;
@@ -173,7 +180,7 @@ static int patch(struct mm *mm, const struct jump_site *s)
 
 void text_jump_try(struct task *t)
 {
-	uint64_t call = t->regs->rip - SYSCALL_LEN;
+	uint64_t call = t->regs->rip - PATCH_CALL_INSN;
 	struct site *known = site_of(t->regs->rip);
 	struct mm *mm = t->proc->mm;
 	struct jump_site s = { 0 };

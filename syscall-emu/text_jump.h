@@ -21,6 +21,9 @@ bool text_jump_due(uint64_t rip, bool at_once);
 /* Has the site been patched? */
 bool text_jump_patched(uint64_t rip);
 
+/* The site is as it was: it may become busy again. */
+void text_jump_undone(uint64_t rip);
+
 /* The task stands at a system call, outside: patches its site or finds out why not, and says so in t->site. */
 void text_jump_try(struct task *t);
 

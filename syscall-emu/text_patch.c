@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "syscall-emu/text_jump.h"
 #include "syscall-emu/text_patch_int.h"
 #include "vmm/cleanup.h"
 #include "vmm/jump.h"
@@ -36,8 +37,10 @@ static void take_out(struct mm *mm, size_t from, size_t to)
 	struct text_patches *t = mm->patches;
 
 	for (size_t i = from; i < to; i++)
-		if (t->p[i].kind == PATCH_CALL)
+		if (t->p[i].kind == PATCH_CALL) {
 			jump_remove(mm->vm, t->p[i].stub);
+			text_jump_undone(t->p[i].addr + t->p[i].len + PATCH_CALL_INSN);
+		}
 	memmove(t->p + from, t->p + to, (t->n - to) * sizeof(*t->p));
 	t->n -= to - from;
 }
@@ -123,6 +126,23 @@ void text_patch_undo(struct mm *mm, uint64_t start, uint64_t end)
 	for (size_t i = patch_at(t, start); i < t->n && t->p[i].addr < end; i++)
 		put_back(mm, &t->p[i]);
 	text_patch_forget(mm, start, end);
+}
+
+void text_patch_written(struct mm *mm, uint64_t addr, uint64_t len)
+{
+	struct text_patches *t = mm->patches;
+	uint64_t from = addr - min_u64(addr, PATCH_MAX);
+
+	if (!t || !t->n || t->p[t->n - 1].addr + PATCH_MAX <= addr || t->p[0].addr >= addr + len)
+		return;
+	for (size_t i = patch_at(t, from); i < t->n && t->p[i].addr < addr + len;) {
+		uint64_t site = t->p[i].addr;
+
+		if (t->p[i].kind == PATCH_CALL && site + t->p[i].len + PATCH_CALL_INSN > addr)
+			text_patch_undo(mm, site, site + 1);
+		else
+			i++;
+	}
 }
 
 void text_patch_again(struct mm *mm, uint64_t start, uint64_t end)

@@ -18,6 +18,9 @@ void text_patch_scan(struct mm *mm, uint64_t start, uint64_t end, int fd, uint64
 /* The range has become writable: puts the program's own bytes back. */
 void text_patch_undo(struct mm *mm, uint64_t start, uint64_t end);
 
+/* Bytes are about to be written there all the same, by who may: a system call site among them is no jump any more. */
+void text_patch_written(struct mm *mm, uint64_t addr, uint64_t len);
+
 /* Private memory in the range has its first content again (the file's, or zeros). */
 void text_patch_again(struct mm *mm, uint64_t start, uint64_t end);
 

@@ -12,6 +12,8 @@
 /* Beside the kinds of replaced instructions: */
 enum { PATCH_JUMP = TEXT_KINDS, PATCH_STUB, PATCH_CALL /* text_jump.h: its stub is the VM's */ };
 
+#define PATCH_CALL_INSN 2 /* bytes of the `syscall` behind a PATCH_CALL, which stays */
+
 struct patch {
 	uint64_t addr;
 	uint64_t stub;        /* of a PATCH_JUMP or PATCH_CALL: where it goes */

@@ -154,6 +154,26 @@ static void ends_of_pages(void)
 	}
 }
 
+/* Who may write anywhere: to X, to the `syscall`, and close by. */
+static void written(void)
+{
+	unsigned char *f = in_copy(&t, first);
+	int mem = open("/proc/self/mem", O_RDWR);
+
+	CHECK(mem >= 0);
+	for (unsigned i = 0; i < 3; i++) {
+		CHECK(always(f, parent));
+		CHECK(pwrite(mem, "\x27", 1, (off_t)(uintptr_t)f + 1) == 1 && f[1] == SYS_getpid);
+		CHECK(f[0] == 0xb8 && always(f, getpid()));
+		CHECK(pwrite(mem, "\x6e", 1, (off_t)(uintptr_t)f + 1) == 1 && always(f, parent));
+		CHECK(pwrite(mem, "\x90\xc3", 2, (off_t)(uintptr_t)f + 5) == 2);
+		CHECK(call_site(f) == SYS_getppid && f[0] == 0xb8);
+		CHECK(pwrite(mem, "\x0f\x05", 2, (off_t)(uintptr_t)f + 5) == 2 && always(f, parent));
+		CHECK(pwrite(mem, "\xc3", 1, (off_t)(uintptr_t)f + 7) == 1 && always(f, parent));
+	}
+	close(mem);
+}
+
 /* Code made at run time: nobody says where its functions start. */
 static void made(void)
 {
@@ -190,5 +210,7 @@ int main(void)
 	in_children();
 	ends_of_pages();
 	made();
+	map_copy(t.copy, PROT_READ | PROT_EXEC);
+	written();
 	return guest_end();
 }
