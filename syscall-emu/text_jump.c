@@ -117,38 +117,30 @@ static const struct vma *text_at(const struct mm *mm, uint64_t addr)
 	return v && v->prot & PROT_EXEC && !(v->prot & PROT_WRITE) && !(v->flags & MAP_SHARED) && !v->joined && !v->kernel ? v : NULL;
 }
 
-/* By its bytes alone, what could X be? */
-static bool some_shape(const uint8_t *call, size_t avail)
-{
-	for (unsigned len = JUMP_LEN; len <= JUMP_X_MAX; len++)
-		if (jump_shape(call, avail, (uint16_t)(1u << len), NULL))
-			return true;
-	return false;
-}
-
-/* All about the site whose `syscall` is at call. JUMP_PATCHED: s is complete, and can be patched. */
+/* All about the site whose `syscall` is at call. SITE_PATCHED: s is complete, and can be patched. */
 static enum site_verdict judge(const struct mm *mm, uint64_t call, struct jump_site *s)
 {
 	const struct vma *v = text_at(mm, call);
-	uint8_t bytes[TEXT_LEN_MAX + 1 + PATCH_CALL_INSN], jump[JUMP_X_MAX];
-	size_t avail = min_u64(call - page_down(call), TEXT_LEN_MAX + 1);
+	uint8_t bytes[JUMP_X_MAX + PATCH_CALL_INSN], jump[JUMP_X_MAX];
+	size_t avail = min_u64(call - page_down(call), JUMP_X_MAX);
 	const uint8_t *at = bytes + avail;
+	uint16_t starts;
 
 	if (!v || mm->joined || page_down(call) != page_down(call + PATCH_CALL_INSN - 1) ||
 	    guest_read(bytes, call - avail, avail + PATCH_CALL_INSN) < 0 || memcmp(at, syscall_insn, PATCH_CALL_INSN))
 		return SITE_MEMORY;
-	if (!some_shape(at, avail))
+	s->stub = jump_free(mm->vm);
+	if (!jump_find(s, call, at, avail, JUMP_ANY))
 		return SITE_SHAPE;
-	*s = (struct jump_site){ .addr = call - JUMP_LEN, .stub = jump_free(mm->vm), .len = JUMP_LEN };
 	if (!jump_patch(s, jump))
 		return SITE_FAR;
-	s->len = (uint8_t)jump_shape(at, avail, starts_in_vdso(v, call, at), NULL);
-	if (!s->len)
-		s->len = (uint8_t)jump_shape(at, avail, starts_before(mm, v, call), NULL);
-	if (!s->len)
+	starts = starts_in_vdso(v, call, at);
+	if (!starts)
+		starts = starts_before(mm, v, call);
+	if (!starts)
 		return SITE_UNPROVEN;
-	s->addr = call - s->len;
-	memcpy(s->code, at - s->len, s->len);
+	if (!jump_find(s, call, at, avail, starts))
+		return SITE_SHAPE;
 	return jump_patch(s, jump) ? SITE_PATCHED : SITE_FAR;
 }
 
@@ -156,7 +148,7 @@ static enum site_verdict judge(const struct mm *mm, uint64_t call, struct jump_s
 
 static int patch(struct mm *mm, const struct jump_site *s)
 {
-	struct patch p = { .addr = s->addr, .stub = s->stub, .len = s->len, .kind = PATCH_CALL };
+	struct patch p = { .addr = s->addr, .stub = s->stub, .len = s->insn[0].len, .kind = PATCH_CALL, .site_len = s->len };
 	struct text_patches *set = text_patches_of(mm);
 	int rc;
 
@@ -197,11 +189,10 @@ void text_jump_try(struct task *t)
 int text_jump_apply(struct mm *mm, uint64_t addr, const struct data_site *d)
 {
 	struct jump_site s = { .addr = addr - d->len, .stub = d->stub, .len = d->len };
-	uint8_t jump[JUMP_X_MAX];
 
 	if (d->verdict != SITE_PATCHED)
 		return 0;
-	if (!jump_patch(&s, jump) || guest_read(s.code, s.addr, s.len) < 0)
+	if (s.len > JUMP_X_MAX || !guest_range_ok(s.addr, JUMP_X_MAX) || guest_read(s.code, s.addr, s.len) < 0 || !jump_decode(&s))
 		return -EINVAL;
 	return patch(mm, &s);
 }
@@ -213,12 +204,12 @@ int text_jump_reborn(struct mm *mm)
 
 	for (size_t i = 0; rc == 0 && set && i < set->n; i++) {
 		const struct patch *p = &set->p[i];
-		struct jump_site s = { .addr = p->addr, .stub = p->stub, .len = p->len };
+		struct jump_site s = { .addr = p->addr, .stub = p->stub, .len = p->site_len };
 
 		if (p->kind != PATCH_CALL)
 			continue;
 		memcpy(s.code, p->was, s.len);
-		rc = jump_place(mm->vm, &s);
+		rc = jump_decode(&s) ? jump_place(mm->vm, &s) : -EINVAL;
 	}
 	return rc;
 }

@@ -3,8 +3,8 @@
  * in front of its call, which carries the news in its own event: replay makes the same bytes at the same event, wherever
  * it runs. A program that reads its own code reads the jump, on record and replay alike.
  *
- * Patched is private memory that is executable and not writable, where X and the `syscall` are on one page and X is known to be an
- * instruction: the function around, of the mapped file's own account, has been followed to it. All else stays as it is,
+ * Patched is private memory that is executable and not writable, where all from X to the `syscall` is on one page and X is known to
+ * be an instruction: the function around, by the mapped file's own account, has been followed to it. All else stays as it is,
  * and is counted. Undone as all replaced text (text_patch.h).
  */
 #ifndef SANDREC_TEXT_JUMP_H

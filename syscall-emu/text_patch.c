@@ -39,7 +39,7 @@ static void take_out(struct mm *mm, size_t from, size_t to)
 	for (size_t i = from; i < to; i++)
 		if (t->p[i].kind == PATCH_CALL) {
 			jump_remove(mm->vm, t->p[i].stub);
-			text_jump_undone(t->p[i].addr + t->p[i].len + PATCH_CALL_INSN);
+			text_jump_undone(t->p[i].addr + t->p[i].site_len + PATCH_CALL_INSN);
 		}
 	memmove(t->p + from, t->p + to, (t->n - to) * sizeof(*t->p));
 	t->n -= to - from;
@@ -138,7 +138,7 @@ void text_patch_written(struct mm *mm, uint64_t addr, uint64_t len)
 	for (size_t i = patch_at(t, from); i < t->n && t->p[i].addr < addr + len;) {
 		uint64_t site = t->p[i].addr;
 
-		if (t->p[i].kind == PATCH_CALL && site + t->p[i].len + PATCH_CALL_INSN > addr)
+		if (t->p[i].kind == PATCH_CALL && site + t->p[i].site_len + PATCH_CALL_INSN > addr)
 			text_patch_undo(mm, site, site + 1);
 		else
 			i++;

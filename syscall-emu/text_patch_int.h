@@ -12,12 +12,13 @@
 /* Beside the kinds of replaced instructions: */
 enum { PATCH_JUMP = TEXT_KINDS, PATCH_STUB, PATCH_CALL /* text_jump.h: its stub is the VM's */ };
 
-#define PATCH_CALL_INSN 2 /* bytes of the `syscall` behind a PATCH_CALL, which stays */
+#define PATCH_CALL_INSN 2 /* bytes of the `syscall` of a PATCH_CALL, which stays */
 
 struct patch {
 	uint64_t addr;
 	uint64_t stub;        /* of a PATCH_JUMP or PATCH_CALL: where it goes */
 	uint8_t len, kind;
+	uint8_t site_len;     /* of a PATCH_CALL: up to the `syscall`; so much of `was` counts */
 	uint8_t was[PATCH_MAX], is[PATCH_MAX];
 };
 

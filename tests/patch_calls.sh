@@ -13,13 +13,18 @@ if [ "$(nproc)" -gt 1 ] && "$SANDREC" doctor | grep -q 'a software KVM'; then pa
 prepare() { printf 'first line\nsecond line\n' >text; }
 setup=prepare
 
-for prog in call_sites call_memory; do
+for prog in call_sites call_memory call_signals; do
 	export SANDREC_FAST_PATH=always
 	same_plain "$prog, at first sight, without recording" "$guest_bin/$prog"
 	same_three "$prog, at first sight" "$guest_bin/$prog"
 	unset SANDREC_FAST_PATH
 	same_three "$prog, when busy" "$guest_bin/$prog"
 done
+
+# What a program sees of its own code.
+export SANDREC_FAST_PATH=always
+same_replays "any_own_code, at first sight" "$guest_bin/any_own_code"
+unset SANDREC_FAST_PATH
 
 # counted KEY... : a recording of call_sites has some of each
 counted() {
@@ -41,7 +46,7 @@ crossed() {
 	export SANDREC_FAST_PATH=$3
 	cd "$T" && limited "$T/replay1" "$SANDREC" replay "$T/trace" </dev/null && same_output "$T/native" "$T/replay1"
 }
-for prog in call_sites call_memory; do
+for prog in call_sites call_memory call_signals; do
 	check "$prog, recorded with patches, replayed without a server" crossed $prog always never
 	check "$prog, recorded without patches, replayed with a server" crossed $prog never always
 	unset SANDREC_FAST_PATH

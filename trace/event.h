@@ -61,7 +61,7 @@ struct file_size {
 	uint64_t dev, ino, size;
 };
 
-/* What became of it (syscall-emu/text_jump.h). Only PATCHED changes memory: the len bytes in front of addr, to a jump to stub. */
+/* What became of it (syscall-emu/text_jump.h). Only PATCHED changes memory: the instruction len bytes in front of addr, to a jump to stub. */
 enum site_verdict {
 	SITE_PATCHED,
 	SITE_SHAPE,    /* nothing known stands in front of it */

@@ -1,4 +1,4 @@
-/* Stubs of jump patches. Contract: jump.h. Source: Intel SDM vol. 2, MOV, LEA, JMP. */
+/* Stubs of jump patches. Contract: jump.h. Source: Intel SDM vol. 2, Jcc, JMP, LEA. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,56 +11,68 @@
 #define LEA_LEN 7u
 #define SYSCALL_LEN 2
 
-/* ---- shapes ---- */
+/* ---- sites ---- */
 
 /*
- * What compilers and libraries have in front of `syscall`. None of them reads rip, touches flags or depends on where it stands. Seen
- * in: glibc 2.31 to 2.41 (436 of 526 sites are the first one), musl 1.2, Go's runtime (the first), static binaries of all
- * three, our own vDSO. Java, Node and Python call libc.
+ * What stands in front of `syscall`, by origin. Any first instruction of five bytes or more that insn.h calls plain will do,
+ * whatever of that kind and of branches follows it; these are what there is:
+ *
+ *   mov $nr,%eax                       glibc 2.31 to 2.41 (436 of 526 sites), musl, Go's runtime, our vDSO, static binaries of all
+ *   mov $nr,%eax; xor $128,%sil        glibc's futexes; others put mov disp8(%rsp),%edi, mov %r8d,%r32... behind the number
+ *   cmpb $0,...(%rip); je; xor %eax,%eax    glibc's read: the number is 0
+ *   mov 8(%rsp),%r9                    syscall(3) of glibc and musl
+ *   mov $15,%rax                       glibc's and musl's sigreturn
+ *   mov $8,%r10d                       glibc's rt_sigprocmask and its kin
+ *   lea disp8(%rsp),%r64               arguments that are local variables
+ *
+ * Java, Node and Python call libc. Not so: `xor %eax,%eax` at the start of a function (glibc's read without cancellation), moves
+ * between registers alone (Go's Syscall6, glibc 2.41's __syscall_cancel_arch).
  */
-static const struct {
-	const char *name;
-	uint8_t len, n;         /* of the instruction; bytes that tell it */
-	uint8_t mask[4], code[4];
-} shapes[] = {
-	/* glibc INLINE_SYSCALL, musl __syscall, Go runtime·write1 and its like */
-	{ "mov $imm32,%r32", 5, 1, { 0xf8 }, { 0xb8 } },
-	/* the same, with a size argument in r8 to r10 set last: glibc's rt_sig* */
-	{ "mov $imm32,%r32 (r8-r15)", 6, 2, { 0xff, 0xf8 }, { 0x41, 0xb8 } },
-	/* hand-written code with a 64-bit number: glibc's rt_sigreturn */
-	{ "mov $imm32,%r64", 7, 3, { 0xfe, 0xff, 0xf8 }, { 0x48, 0xc7, 0xc0 } },
-	/* syscall(3) of glibc and musl: the last argument from the stack */
-	{ "mov disp8(%rsp),%r64", 5, 4, { 0xfb, 0xff, 0xc7, 0xff }, { 0x48, 0x8b, 0x44, 0x24 } },
-	{ "mov disp8(%rsp),%r32 (r8-r15)", 5, 4, { 0xff, 0xff, 0xc7, 0xff }, { 0x44, 0x8b, 0x44, 0x24 } },
-	/* an argument that is a local variable */
-	{ "lea disp8(%rsp),%r64", 5, 4, { 0xfb, 0xff, 0xc7, 0xff }, { 0x48, 0x8d, 0x44, 0x24 } },
-	{ "lea disp32(%rsp),%r64", 8, 4, { 0xfb, 0xff, 0xc7, 0xff }, { 0x48, 0x8d, 0x84, 0x24 } },
-	/* a member of a structure: pointers in rax to rdi without rsp, so there is no SIB byte */
-	{ "lea disp32(%rbx),%r64", 7, 3, { 0xfb, 0xff, 0xc7 }, { 0x48, 0x8d, 0x83 } },
-	{ "mov disp32(%rsp),%r64", 8, 4, { 0xfb, 0xff, 0xc7, 0xff }, { 0x48, 0x8b, 0x84, 0x24 } },
-};
-
-static bool is_shape(size_t i, const uint8_t *b)
+static bool usable(const struct insn *i, const uint8_t *code)
 {
-	for (unsigned k = 0; k < shapes[i].n; k++)
-		if ((b[k] & shapes[i].mask[k]) != shapes[i].code[k])
-			return false;
-	return true;
+	/* Another `syscall`, whatever its prefixes, would show the stub's address in rcx. */
+	if (i->len >= SYSCALL_LEN && code[i->len - 2] == 0x0f && code[i->len - 1] == 0x05)
+		return false;
+	return (i->kind == INSN_PLAIN || i->kind == INSN_BRANCH) && !i->string && !i->ends;
 }
 
-unsigned jump_shape(const uint8_t *end, size_t avail, uint16_t starts, const char **name)
+bool jump_decode(struct jump_site *s)
 {
-	for (size_t i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++) {
-		unsigned len = shapes[i].len;
+	unsigned at = 0;
 
-		/* It starts there, and nothing starts inside it. */
-		if (len > avail || (starts & ((2u << len) - 2)) != 1u << len || !is_shape(i, end - len))
-			continue;
-		if (name)
-			*name = shapes[i].name;
-		return len;
+	if (s->len > JUMP_X_MAX)
+		return false;
+	for (s->n = 0; at < s->len; s->n++) {
+		if (s->n == JUMP_INSNS || insn_decode(s->code + at, s->len - at, s->addr + at, &s->insn[s->n]) < 0 ||
+		    !usable(&s->insn[s->n], s->code + at))
+			return false;
+		s->off[s->n] = (uint8_t)at;
+		at += s->insn[s->n].len;
 	}
-	return 0;
+	s->off[s->n] = (uint8_t)at;
+	return s->n && at == s->len && s->insn[0].kind == INSN_PLAIN && s->insn[0].len >= JUMP_LEN;
+}
+
+/* As jump_site.starts has them: from X on, the instructions and nothing else. */
+static bool boundaries_agree(const struct jump_site *s, uint16_t starts)
+{
+	unsigned want = 0;
+
+	for (unsigned i = 0; i < s->n; i++)
+		want |= 1u << (s->len - s->off[i]);
+	return (starts & ((2u << s->len) - 2)) == want;
+}
+
+bool jump_find(struct jump_site *s, uint64_t call, const uint8_t *end, size_t avail, uint16_t starts)
+{
+	for (unsigned len = JUMP_LEN; len <= JUMP_X_MAX && len <= avail; len++) {
+		s->addr = call - len;
+		s->len = (uint8_t)len;
+		memcpy(s->code, end - len, len);
+		if (jump_decode(s) && (starts == JUMP_ANY || boundaries_agree(s, starts)))
+			return true;
+	}
+	return false;
 }
 
 /* ---- code ---- */
@@ -87,44 +99,79 @@ static unsigned put(uint8_t *out, const uint8_t *op, unsigned n, uint64_t at, ui
 	return n + (unsigned)sizeof(rel);
 }
 
+/* What an instruction refers to by its distance; 0: nothing. */
+static uint64_t referred(const struct jump_site *s, unsigned i)
+{
+	const struct insn *in = &s->insn[i];
+	int32_t disp;
+
+	if (in->kind == INSN_BRANCH)
+		return in->target;
+	if (!in->disp_at)
+		return 0;
+	memcpy(&disp, s->code + s->off[i] + in->disp_at, sizeof(disp));
+	return s->addr + s->off[i + 1] + (uint64_t)(int64_t)disp;
+}
+
 bool jump_patch(const struct jump_site *s, uint8_t *out)
 {
 	const uint8_t jmp = OP_JMP;
 
-	if (!jump_stub_ok(s->stub) || !guest_range_ok(s->addr, JUMP_X_MAX + SYSCALL_LEN) || s->len < JUMP_LEN ||
-	    s->len > JUMP_X_MAX || !near(s->addr, s->stub))
+	if (!jump_stub_ok(s->stub) || !guest_range_ok(s->addr, JUMP_X_MAX + SYSCALL_LEN) || !near(s->addr, s->stub))
 		return false;
+	for (unsigned i = 0; i < s->n; i++)
+		if (referred(s, i) && !near(s->stub, referred(s, i)))
+			return false;
 	put(out, &jmp, 1, s->addr, s->stub);
-	memset(out + JUMP_LEN, OP_NOP, s->len - JUMP_LEN);
+	memset(out + JUMP_LEN, OP_NOP, s->insn[0].len - JUMP_LEN);
 	return true;
 }
 
-unsigned jump_stub(const struct jump_site *s, bool direct, uint8_t out[JUMP_SLOT])
+/* The i-th instruction, to be executed at `at`. */
+static unsigned copy(const struct jump_site *s, unsigned i, uint8_t *out, uint64_t at)
+{
+	const struct insn *in = &s->insn[i];
+	const uint8_t jcc[2] = { 0x0f, (uint8_t)(0x80 | in->cond) };
+	int32_t disp = (int32_t)(referred(s, i) - (at + in->len));
+
+	if (in->kind == INSN_BRANCH)
+		return put(out, jcc, sizeof(jcc), at, in->target);
+	memcpy(out, s->code + s->off[i], in->len);
+	if (in->disp_at)
+		memcpy(out + in->disp_at, &disp, sizeof(disp));
+	return in->len;
+}
+
+unsigned jump_stub(const struct jump_site *s, bool direct, uint8_t out[JUMP_SLOT], uint8_t at[JUMP_INSNS + 1])
 {
 	static const uint8_t jmp = OP_JMP, lea_rcx[3] = { 0x48, 0x8d, 0x0d };
-	uint64_t call = s->addr + s->len;
-	unsigned n = s->len;
+	unsigned n = 0, count = direct ? 1 : s->n;
 
-	memcpy(out, s->code, n);
+	for (unsigned i = 0; i < count; i++) {
+		at[i] = (uint8_t)n;
+		n += copy(s, i, out + n, s->stub + n);
+	}
+	at[count] = (uint8_t)n;
 	if (direct)
-		return n + put(out + n, &jmp, 1, s->stub + n, call);
-	n += put(out + n, lea_rcx, sizeof(lea_rcx), s->stub + n, call + SYSCALL_LEN);
+		return n + put(out + n, &jmp, 1, s->stub + n, s->addr + s->off[1]);
+	n += put(out + n, lea_rcx, sizeof(lea_rcx), s->stub + n, s->addr + s->len + SYSCALL_LEN);
 	return n + put(out + n, &jmp, 1, s->stub + n, SWITCHLESS_BASE + ABI_SW_CODE + ABI_SW_JUMP);
 }
 
-enum jump_at jump_explain(const struct jump_site *s, struct guest_regs *r)
+enum jump_at jump_explain(const struct jump_site *s, bool direct, struct guest_regs *r)
 {
+	unsigned count = direct ? 1 : s->n;
+	uint8_t code[JUMP_SLOT], at[JUMP_INSNS + 1];
 	uint64_t off = r->rip - s->stub;
 
-	if (off == 0) {
-		r->rip = s->addr;
-		return JUMP_BEFORE;
+	jump_stub(s, direct, code, at);
+	for (unsigned i = 0; i <= count; i++) {
+		if (off != at[i])
+			continue;
+		r->rip = s->addr + s->off[i];
+		return i ? JUMP_AFTER : JUMP_BEFORE;
 	}
-	if (off == s->len) {
-		r->rip = s->addr + s->len;
-		return JUMP_AFTER;
-	}
-	if (off != s->len + LEA_LEN)
+	if (direct || off != at[count] + LEA_LEN)
 		return JUMP_NOWHERE;
 	r->rip = r->rcx;
 	r->r11 = r->rflags;
@@ -172,9 +219,9 @@ static int have_page(struct vm *vm, uint64_t stub)
 
 static void show(struct vm *vm, const struct jump_site *s)
 {
-	uint8_t code[JUMP_SLOT] = { 0 };
+	uint8_t code[JUMP_SLOT] = { 0 }, at[JUMP_INSNS + 1];
 
-	jump_stub(s, !vm->jumps.entering, code);
+	jump_stub(s, !vm->jumps.entering, code, at);
 	memcpy(page_of(vm, s->stub) + s->stub % PAGE_SIZE_4K, code, sizeof(code));
 }
 
@@ -213,5 +260,5 @@ enum jump_at jump_stop(const struct vm *vm, struct guest_regs *r)
 
 	if (stub < JUMP_BASE || stub >= vm->jumps.end || !slot(vm, stub)->addr)
 		return JUMP_NOWHERE;
-	return jump_explain(slot(vm, stub), r);
+	return jump_explain(slot(vm, stub), !vm->jumps.entering, r);
 }

@@ -1,8 +1,8 @@
 /*
- * Jump patches: a system call site, `X; syscall` with one instruction X of five bytes or more, whose X has become a jump to a
- * stub. The stub executes X and enters guestlib's code for switchless calls (guestlib/switchless.S), so the dear `syscall`
- * instruction is spared. It itself stays where it is: who comes to it another way, by a restart or a jump, finds it; and nobody
- * can stand inside X, as that is one instruction.
+ * Jump patches: a system call site, `X; ...; syscall`, where one instruction X of five bytes or more has become a jump to a
+ * stub. The stub executes X and what stands between, and enters guestlib's code for switchless calls (guestlib/switchless.S), so
+ * the dear `syscall` instruction is spared. Nothing but X is changed: who comes to another place, by a restart or a jump, finds
+ * what was there; and nobody can stand inside X, as that is one instruction.
  *
  * Stubs are in memory of the VM's own at JUMP_BASE (vmm/layout.h). The program cannot know their contents, so these
  * may change at any stop: they enter guestlib, or go back to the program's own `syscall` ("direct"), as breakpoints and searches
@@ -13,44 +13,57 @@
 #ifndef SANDREC_JUMP_H
 #define SANDREC_JUMP_H
 
+#include "vmm/insn.h"
 #include "vmm/layout.h"
 #include "vmm/regs.h"
 #include "vmm/vm.h"
 
-#define JUMP_LEN 5      /* of jmp rel32 */
-#define JUMP_X_MAX 8    /* of the instructions that are displaced */
-#define JUMP_SLOT 32    /* bytes for a stub; its address is a multiple */
+#define JUMP_LEN 5       /* of jmp rel32 */
+#define JUMP_X_MAX 14    /* bytes from X to the `syscall` */
+#define JUMP_INSNS 5     /* and instructions */
+#define JUMP_SLOT 64     /* bytes for a stub; its address is a multiple */
 #define JUMP_SLOTS (JUMP_SIZE / JUMP_SLOT)
 
 struct jump_site {
 	uint64_t addr, stub;       /* of X and of its stub */
-	uint8_t len;               /* of X; the `syscall` is right behind */
-	uint8_t code[JUMP_X_MAX];  /* X */
+	uint8_t len;               /* from X to the `syscall` */
+	uint8_t code[JUMP_X_MAX];  /* what stands there */
+	/* Filled by jump_decode(). */
+	uint8_t n, off[JUMP_INSNS + 1]; /* X is insn[0]; off[n] == len */
+	struct insn insn[JUMP_INSNS];
 };
 
+/* From addr, len and code. False: not what a jump can replace. */
+bool jump_decode(struct jump_site *s);
+
 /*
- * The X of a site, whose `syscall` is at end; avail bytes can be read before it. Bit k of starts: an instruction is known to start
- * k bytes before. Its length and a name for it; 0: of none of the shapes that are known.
+ * The site whose `syscall` is at call: the shortest one. end points to that in a copy, of which avail bytes come before it. Bit k of
+ * starts: an instruction is known to start k bytes before (vmm/text_scan.h); all of those from X on, and no others, must be
+ * known; JUMP_ANY: whatever is possible. Fills all of s but the stub. False: there is none.
  */
-unsigned jump_shape(const uint8_t *end, size_t avail, uint16_t starts, const char **name);
+#define JUMP_ANY UINT16_MAX
+bool jump_find(struct jump_site *s, uint64_t call, const uint8_t *end, size_t avail, uint16_t starts);
 
 /* Is that memory one of stubs, at all? */
 bool jump_stub_ok(uint64_t stub);
 
-/* What X becomes, s->len bytes. False: the stub is out of reach, or the site is none. */
+/* What X becomes, s->insn[0].len bytes. False: the stub is out of reach, or what the code refers to is from there. */
 bool jump_patch(const struct jump_site *s, uint8_t *out);
 
-/* The stub's code: its length. For a site that jump_patch() accepts. */
-unsigned jump_stub(const struct jump_site *s, bool direct, uint8_t out[JUMP_SLOT]);
+/*
+ * The stub's code: its length. For a site that jump_patch() accepts. at: where in it the instructions are that are executed there,
+ * and what comes behind them: all when it enters guestlib, X alone when it is direct.
+ */
+unsigned jump_stub(const struct jump_site *s, bool direct, uint8_t out[JUMP_SLOT], uint8_t at[JUMP_INSNS + 1]);
 
 /* What a place in a stub is for the program; *r becomes its registers, for all but JUMP_NOWHERE. */
 enum jump_at {
 	JUMP_NOWHERE, /* no such place */
 	JUMP_BEFORE,  /* in front of X */
-	JUMP_AFTER,   /* at the `syscall` */
+	JUMP_AFTER,   /* at an instruction behind it, or the `syscall` */
 	JUMP_CALLED   /* behind the `syscall`, which has put its return address and the flags into registers */
 };
-enum jump_at jump_explain(const struct jump_site *s, struct guest_regs *r);
+enum jump_at jump_explain(const struct jump_site *s, bool direct, struct guest_regs *r);
 
 /* ---- of a VM, while no vCPU of it runs ---- */
 

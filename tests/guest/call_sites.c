@@ -18,6 +18,12 @@ SITE(by_lea, "mov $110, %eax\nlea 8(%rsp), %rdx\nby_lea_call: syscall\nmov %rdx,
 SITE(by_tail, "push %rbx\nmov %rsp, %rbx\nadd $-56, %rbx\nmov $110, %eax\nmovl $0x11223344, -0x48(%rbx)\n"
 	      "by_tail_call: syscall\npop %rbx\nret");
 SITE(by_two_bytes, "mov $110, %edi\nmov %edi, %eax\nby_two_bytes_call: syscall\nret");
+/* As glibc's read: a branch and a short instruction follow X; the other way leads to another `syscall`. */
+SITE(by_read, "cmp $0x100, %edi\nje 1f\nxor %eax, %eax\nby_read_call: syscall\nret\n1: mov $39, %eax\nnop\nsyscall\nret");
+/* As its futexes: the number comes first. */
+SITE(by_futex, "mov $28, %eax\nxor $114, %al\nby_futex_call: syscall\nret");
+/* X refers to something near it. */
+SITE(by_near, "mov 1f(%rip), %eax\nby_near_call: syscall\nret\n.balign 4\n1: .long 110");
 /* Another way leads to the `syscall` itself, with another number. */
 SITE(by_jump, "mov $39, %eax\ntest %edi, %edi\njne by_jump_call\nmov $110, %eax\nby_jump_call: syscall\nret");
 /* X faults: the stack pointer is the argument. */
@@ -69,6 +75,10 @@ static void shapes(const struct text *t, void *(*at)(const struct text *t, const
 	CHECK(always(at(t, by_lea), 8));
 	CHECK(always(at(t, by_tail), parent));
 	CHECK(always(at(t, by_two_bytes), parent));
+	CHECK(always(at(t, by_futex), parent));
+	CHECK(always(at(t, by_near), parent));
+	for (unsigned i = 0; i < MANY; i++)
+		CHECK(((site_fn)at(t, by_read))(i % 3 ? -1 : 0x100, 0, 0, 0, 0, 0, 0) == (i % 3 ? -EBADF : getpid()));
 	for (unsigned i = 0; i < MANY; i++)
 		CHECK(((site_fn)at(t, by_jump))(i & 1, 0, 0, 0, 0, 0, 0) == (i & 1 ? getpid() : parent));
 }
