@@ -22,7 +22,7 @@ struct options {
 static const struct cli_option options[] = {
 	{ "json", 0, OPT_FLAG, offsetof(struct options, json), NULL, "print a JSON object" },
 	{ "pid", 0, OPT_STRING, offsetof(struct options, pid), "P", "only process P" },
-	{ "sort", 0, OPT_CHOICE, offsetof(struct options, order), "time|calls|errors|bytes|name",
+	{ "sort", 0, OPT_CHOICE, offsetof(struct options, order), "time|calls|errors|bytes|name|outside",
 	  "the order of the system calls" },
 	{ 0 }
 };
@@ -33,7 +33,8 @@ static const struct cli_command command = {
 	.summary = "count system calls, times and bytes",
 	.text = "TIME is what passed from the thread's previous event to the end of the call: the call, and what the program\n"
 		"computed before it. MOVED: bytes, by the results of calls that return a length. RECORDED: bytes in the\n"
-		"recording, before compression.",
+		"recording, before compression. OUTSIDE: calls for which the program left the machine, all others were made\n"
+		"on the fast path.",
 	.options = options,
 	.max = 1,
 };
@@ -142,8 +143,8 @@ static void print_head(const char *path, const struct tally *t, const struct tra
 		sep = ", ";
 	}
 	putchar('\n');
-	if (t->served)
-		printf("%" PRIu64 " of the system calls were made on the fast path, inside the machine\n", t->served);
+	if (t->sum.served)
+		printf("%" PRIu64 " of the system calls were made on the fast path, inside the machine\n", t->sum.served);
 }
 
 static void print_sums(const struct tally_sums *s, const char *name)
@@ -152,12 +153,13 @@ static void print_sums(const struct tally_sums *s, const char *name)
 
 	describe_size(s->moved, moved, sizeof(moved));
 	describe_size(s->recorded, recorded, sizeof(recorded));
-	printf("%9" PRIu64 " %8" PRIu64 " %11.6f %8s %9s  %s\n", s->calls, s->errors, seconds(s->ns), moved, recorded, name);
+	printf("%9" PRIu64 " %9" PRIu64 " %8" PRIu64 " %11.6f %8s %9s  %s\n", s->calls, s->calls - s->served, s->errors,
+	       seconds(s->ns), moved, recorded, name);
 }
 
 static void print_header(const char *last)
 {
-	printf("\n%9s %8s %11s %8s %9s  %s\n", "CALLS", "ERRORS", "TIME", "MOVED", "RECORDED", last);
+	printf("\n%9s %9s %8s %11s %8s %9s  %s\n", "CALLS", "OUTSIDE", "ERRORS", "TIME", "MOVED", "RECORDED", last);
 }
 
 static void print_calls(const struct tally *t)
@@ -199,7 +201,8 @@ static void print_processes(const struct tally *t, const struct trace_procs *ps)
 
 static json_t *sums_json(const struct tally_sums *s)
 {
-	return json_pack("{s:I, s:I, s:I, s:I, s:I}", "calls", (json_int_t)s->calls, "errors", (json_int_t)s->errors,
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "calls", (json_int_t)s->calls, "fast_path",
+			 (json_int_t)s->served, "errors", (json_int_t)s->errors,
 			 "time_ns", (json_int_t)s->ns, "moved", (json_int_t)s->moved, "recorded",
 			 (json_int_t)s->recorded);
 }
@@ -247,7 +250,7 @@ static void print_json(const char *path, const struct tally *t, const struct tra
 	json_object_set_new(o, "events", events);
 	json_object_set_new(o, "start_ns", json_integer((json_int_t)t->first_ns));
 	json_object_set_new(o, "end_ns", json_integer((json_int_t)t->last_ns));
-	json_object_set_new(o, "fast_path", json_integer((json_int_t)t->served));
+	json_object_set_new(o, "fast_path", json_integer((json_int_t)t->sum.served));
 	json_object_set_new(o, "sites", sites_json(t));
 	json_object_set_new(o, "syscalls", calls_json(t));
 	json_object_set_new(o, "threads", threads_json(t, ps));

@@ -81,6 +81,7 @@ static void add(struct tally_sums *to, const struct tally_sums *s)
 {
 	to->calls += s->calls;
 	to->errors += s->errors;
+	to->served += s->served;
 	to->ns += s->ns;
 	to->moved += s->moved;
 	to->recorded += s->recorded;
@@ -123,9 +124,9 @@ static bool count_call(struct tally *t, struct tally_thread *th, uint64_t ns, co
 	if (!named)
 		return false;
 	s.errors = c.failed;
+	s.served = !!(ev->flags & REC_F_SERVED);
 	if (c.row && c.row->ret == RET_LEN && !c.failed && !c.unfinished && c.result > 0)
 		s.moved = (uint64_t)c.result;
-	t->served += !!(ev->flags & REC_F_SERVED);
 	count_sites(t, ev, mem);
 	add(&named->sum, &s);
 	add(&th->sum, &s);
@@ -172,6 +173,8 @@ static uint64_t measure(const struct tally_sums *s, enum tally_order order)
 		return s->errors;
 	case TALLY_MOVED:
 		return s->moved;
+	case TALLY_OUTSIDE:
+		return s->calls - s->served;
 	case TALLY_NAME:
 		break;
 	}

@@ -12,6 +12,7 @@
 
 struct tally_sums {
 	uint64_t calls, errors;
+	uint64_t served;   /* of the calls: the program did not leave the machine for them */
 	uint64_t ns;
 	uint64_t moved;    /* bytes, by the results of calls that return a length: read, write, getdents64... */
 	uint64_t recorded; /* bytes of memory and annex in the trace, before compression */
@@ -34,7 +35,6 @@ struct tally {
 	struct tally_thread *thread; /* in the order of their first events */
 	uint64_t events, first_ns, last_ns;
 	uint64_t kind[REC_LAST + 1]; /* events of each type */
-	uint64_t served;             /* calls for which the program did not leave the machine */
 	uint64_t jumped;             /* of these, by a jump patch */
 	uint64_t sites[SITE_VERDICTS]; /* system call sites that were busy, by what became of them */
 	struct tally_sums sum;       /* of all calls */
@@ -45,7 +45,7 @@ struct tally {
 bool tally_event(struct tally *t, int process, const struct event *ev, const struct memory *mem); /* false: out of memory */
 void tally_free(struct tally *t);
 
-enum tally_order { TALLY_TIME, TALLY_CALLS, TALLY_ERRORS, TALLY_MOVED, TALLY_NAME };
+enum tally_order { TALLY_TIME, TALLY_CALLS, TALLY_ERRORS, TALLY_MOVED, TALLY_NAME, TALLY_OUTSIDE };
 
 /* Largest first, names from a to z; equals by name. */
 void tally_sort_calls(struct tally *t, enum tally_order order);

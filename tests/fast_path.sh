@@ -4,7 +4,7 @@
 require_sandrec
 seconds=180
 
-served() { "$SANDREC" stat --json "$1" | sed -n 's/^ *"fast_path": \([0-9]*\),$/\1/p'; }
+served() { "$SANDREC" stat --json "$1" | sed -n 's/^  "fast_path": \([0-9]*\),$/\1/p'; }
 
 # Where leaving the machine is cheap nothing is served. How much is, depends on what else the processors have to do.
 probe() {

@@ -90,6 +90,11 @@ START_TEST(order)
 	called(1, 1, 30, __NR_getuid, 0); /* found again after sorting */
 	ck_assert_uint_eq(t.ncalls, 3);
 	ck_assert_uint_eq(find("getuid")->sum.calls, 2);
+	ck_assert(tally_event(&t, 1, &(struct event){ .type = REC_SYSCALL, .flags = REC_F_SERVED, .tid = 1,
+						      .regs.rax = __NR_write }, &mem));
+	ck_assert_uint_eq(find("write")->sum.served, 1);
+	tally_sort_calls(&t, TALLY_OUTSIDE);
+	ck_assert_str_eq(t.call[2].name, "write");
 }
 END_TEST
 
