@@ -48,6 +48,8 @@ static int recorder_syscall(struct session *s, struct task *t, const struct sys_
 	*ret = rc < 0 ? rc : syscall_perform(t, desc);
 	if (r->link.world && rc == 0)
 		world_made(r->link.world, t, *ret);
+	if (*ret == SYS_ERESTARTSYS && t->served)
+		return 0; /* the thread makes it itself */
 	sched_await(t, arrivals, &entry, *ret);
 	if (t->newborn) { /* the child of a fork: its stream began with REC_FORK */
 		t->newborn = false;

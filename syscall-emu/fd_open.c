@@ -163,7 +163,14 @@ static int64_t open_done(struct task *t, struct plan *p, int64_t ret, int dirfd,
 	}
 	if (flags & O_TRUNC && S_ISREG(st.st_mode))
 		mm_file_written(t, p, fd, 0, 0); /* its mappings have lost their pages */
-	return fd_on_procfs(fd, &st) ? procfs_replace(t, fd, flags) : ret;
+	if (!fd_on_procfs(fd, &st))
+		return ret;
+	/* It may tell of the thread that asks. */
+	if (t->served) {
+		close(fd);
+		return SYS_ERESTARTSYS;
+	}
+	return procfs_replace(t, fd, flags);
 }
 
 /* dirfd and arg: where the path is. An unreadable path is Linux's to refuse. */

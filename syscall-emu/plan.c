@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
+#include "syscall-emu/at_once.h"
 #include "syscall-emu/forward.h"
 #include "syscall-emu/mm_join.h"
 #include "syscall-emu/plan.h"
@@ -314,7 +315,7 @@ static void set_pointers(struct plan *p, bool ours)
 int64_t plan_forward(struct plan *p, struct task *t)
 {
 	struct session *s = t->proc->sess;
-	bool waits = task_not_alone(t) && plan_may_block(p);
+	bool waits = !t->served && task_not_alone(t) && plan_may_block(p);
 	int64_t ret;
 
 	if (waits)
@@ -325,7 +326,7 @@ int64_t plan_forward(struct plan *p, struct task *t)
 		p->host_arg[1] &= ~(uint64_t)FUTEX_PRIVATE_FLAG;
 	if (waits)
 		s->ops->blocks(s, t);
-	ret = forward_syscall_checked(p->nr, p->host_arg, &t->pending);
+	ret = t->served ? at_once_forward(p, t) : forward_syscall_checked(p->nr, p->host_arg, &t->pending);
 	if (waits)
 		s->ops->unblocks(s, t);
 	set_pointers(p, false);

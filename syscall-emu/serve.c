@@ -50,8 +50,6 @@ static struct {
 	int quit;                  /* atomic */
 	int asleep;                /* atomic, a futex; set by the server, cleared by who wakes it */
 	int awake;                 /* atomic; set by the server while it looks for requests */
-	bool limit;                /* SIGXFSZ is to be sent, with what: as rc */
-	siginfo_t limit_info;
 	int rc;                    /* of a served call that ended the session; read while the server is not at work */
 	uint64_t served;           /* as rc */
 	uint64_t served_then, missed_then; /* when it was woken */
@@ -89,24 +87,23 @@ static uint32_t serve(struct task *t)
 	struct session *s = t->proc->sess;
 	int64_t ret;
 
-	if (!only_calls(t) || !serve_can(t, d) || (!s->ops->injects && text_jump_due(t->regs->rip, false)))
+	t->at_once = only_calls(t) ? serve_how(t, d) : AT_ONCE_NOT;
+	if (t->at_once == AT_ONCE_NOT || (!s->ops->injects && text_jump_due(t->regs->rip, false)))
 		return ABI_SW_DECLINED;
 	t->jumped = text_jump_patched(t->regs->rip);
 	t->served = true;
 	server.rc = s->ops->syscall(s, t, d, &ret);
 	t->served = false;
-	server.served++;
 	if (server.rc < 0)
 		return ABI_SW_LEAVE;
+	if (ret == SYS_ERESTARTSYS && !s->ops->injects)
+		return ABI_SW_DECLINED; /* nothing has happened, and nothing is logged */
+	server.served++;
 	if (ret == SYS_ERESTARTSYS) {
-		t->regs->rip -= 2; /* a signal is on its way: it is taken outside */
+		t->regs->rip -= 2;
 		return ABI_SW_LEAVE;
 	}
 	t->regs->rax = (uint64_t)ret;
-	if (ret == -EFBIG && !s->ops->injects) {
-		server.limit = serve_limit_signal(&server.limit_info);
-		return ABI_SW_LEAVE;
-	}
 	return only_calls(t) ? ABI_SW_DONE : ABI_SW_LEAVE;
 }
 
@@ -214,6 +211,14 @@ static int make_thread(struct task *t)
 	return rc;
 }
 
+/* The task's thread, which waits for the server to be done with a call: it might take longer than the program lives. */
+static void hurry(void *arg)
+{
+	(void)arg;
+	if (__atomic_load_n(&server.task->interruptible, __ATOMIC_SEQ_CST))
+		signal_host_hurry(serve_tid());
+}
+
 static bool begin(struct task *t)
 {
 	struct session *s = t->proc->sess;
@@ -222,6 +227,7 @@ static bool begin(struct task *t)
 	    switchless_install(t->vcpu, process_self.serve == SERVE_ALWAYS ? LOOKS_ALWAYS_NS : LOOKS_NS, &server.page) < 0)
 		return false;
 	server.task = t;
+	switchless_late(server.page, hurry, NULL);
 	server.quit = server.asleep = server.awake = 0;
 	if (!server.poll)
 		server.poll = measure_poll();
@@ -306,13 +312,7 @@ void serve_keep_out(struct task *t)
 
 int serve_leave(const struct task *t)
 {
-	if (!server.made || !ours(t))
-		return 0;
-	/* With what the kernel has put into it only the thread itself may send it. */
-	if (server.limit)
-		syscall(SYS_rt_tgsigqueueinfo, getpid(), (pid_t)syscall(SYS_gettid), SIGXFSZ, &server.limit_info);
-	server.limit = false;
-	return server.rc;
+	return server.made && ours(t) ? server.rc : 0;
 }
 
 /* Was it of use since it was woken? If not, the next time takes more. */
@@ -382,9 +382,7 @@ void serve_outside(struct task *t, const struct sys_desc *desc)
 		return;
 	if (!ops->injects && times_processor(t->regs))
 		server.never = true;
-	if ((uint32_t)t->regs->rax == SYS_prlimit64 || (uint32_t)t->regs->rax == SYS_setrlimit)
-		serve_limits_change();
-	if (!ops->injects && (!row || row->serve == SERVE_ALTERS || server.never))
+	if (!ops->injects && (serve_alters(row, desc) || server.never))
 		serve_end(t);
 	if (server.never || !serve_row_allows(t, desc) || !simple(t))
 		return;

@@ -1,6 +1,5 @@
 /* Which system calls the server may make. Contract: serve_calls.h. */
 #include <linux/magic.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -54,38 +53,6 @@ static bool plain_file(const struct task *t, int fd)
 	return (S_ISREG(f.mode) || S_ISDIR(f.mode)) && plain_file_system(fd, f.dev);
 }
 
-/*
- * The signal for a file that grows beyond its limit is sent to the thread that writes. The limit is asked for again when the
- * process may have changed it; that another process has is found out by the error.
- */
-static bool sizes_known, sizes_free;
-
-static bool sizes_unlimited(void)
-{
-	struct rlimit limit;
-
-	if (!sizes_known)
-		sizes_free = getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur == RLIM_INFINITY;
-	sizes_known = true;
-	return sizes_free;
-}
-
-void serve_limits_change(void)
-{
-	sizes_known = false;
-}
-
-bool serve_limit_signal(siginfo_t *si)
-{
-	const struct timespec now = { 0 };
-	sigset_t set;
-
-	sizes_known = false;
-	sigemptyset(&set);
-	sigaddset(&set, SIGXFSZ);
-	return sigtimedwait(&set, si, &now) == SIGXFSZ;
-}
-
 /* /proc/thread-self is the thread that asks; everything else in a file system is the same for all of a process. */
 static bool same_for_all(uint64_t addr)
 {
@@ -106,33 +73,61 @@ static bool path_argument(const struct sys_desc *d, const struct guest_regs *r)
 
 bool serve_row_allows(const struct task *t, const struct sys_desc *d)
 {
-	if (t->proc->sess->ops->injects)
-		return !d || d->replay == INJECT;
-	return d && d->serve > SERVE_ALTERS;
+	bool served = d && d->serve >= SERVE_ANY;
+
+	return t->proc->sess->ops->injects ? !d || d->replay == INJECT || served : served;
 }
 
-bool serve_can(const struct task *t, const struct sys_desc *d)
+bool serve_alters(const struct sys_desc *row, const struct sys_desc *d)
+{
+	return !row || (row->serve == SERVE_ALTERS && (!d || d->serve != SERVE_HERE) && !(d && d->refuse));
+}
+
+static enum at_once if_so(bool yes, enum at_once how)
+{
+	return yes ? how : AT_ONCE_NOT;
+}
+
+static enum at_once live_call(const struct task *t, const struct sys_desc *d)
 {
 	const struct guest_regs *r = t->regs;
+	const uint64_t args[6] = { r->rdi, r->rsi, r->rdx, r->r10, r->r8, r->r9 };
+	int fd = (int)r->rdi;
 
-	if (!serve_row_allows(t, d) || t->proc->sess->ops->injects)
-		return serve_row_allows(t, d);
 	switch ((enum sys_serve)d->serve) {
 	case SERVE_NO:
 	case SERVE_ALTERS:
-		return false;
+	case SERVE_HERE:
+		return AT_ONCE_NOT;
 	case SERVE_ANY:
-		return true;
+		return AT_ONCE_PLAIN;
 	case SERVE_FILE:
-		return plain_file(t, (int)r->rdi);
-	case SERVE_WRITE:
-		return plain_file(t, (int)r->rdi) && sizes_unlimited();
+		return if_so(plain_file(t, fd), AT_ONCE_PLAIN);
+	case SERVE_FD:
+		return plain_file(t, fd) ? AT_ONCE_PLAIN : at_once_io(t, fd);
+	case SERVE_CLOSE:
+		return plain_file(t, fd) ? AT_ONCE_PLAIN : at_once_close(t, fd);
 	case SERVE_PATH:
-		return path_argument(d, r);
+		return if_so(path_argument(d, r), AT_ONCE_PLAIN);
+	case SERVE_OPEN:
+		return if_so(path_argument(d, r), AT_ONCE_OPEN);
+	case SERVE_READY:
+		return AT_ONCE_READY;
+	case SERVE_NOWAIT:
+		return if_so(args[d->nb_arg] & d->nb_mask, AT_ONCE_PLAIN);
+	case SERVE_FUTEX:
+		return at_once_futex(r);
 	case SERVE_CLOCK: /* the processor times of threads have other numbers */
-		return r->rdi <= CLOCK_MONOTONIC_COARSE && r->rdi != CLOCK_THREAD_CPUTIME_ID;
+		return if_so(r->rdi <= CLOCK_MONOTONIC_COARSE && r->rdi != CLOCK_THREAD_CPUTIME_ID, AT_ONCE_PLAIN);
 	case SERVE_SELF: /* RUSAGE_THREAD */
-		return (int)r->rdi != RUSAGE_THREAD;
+		return if_so((int)r->rdi != RUSAGE_THREAD, AT_ONCE_PLAIN);
 	}
-	return false;
+	return AT_ONCE_NOT;
+}
+
+enum at_once serve_how(const struct task *t, const struct sys_desc *d)
+{
+	if (!serve_row_allows(t, d))
+		return AT_ONCE_NOT;
+	return t->proc->sess->ops->injects ? AT_ONCE_PLAIN : live_call(t, d);
 }

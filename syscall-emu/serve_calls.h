@@ -7,21 +7,15 @@
 #ifndef SANDREC_SERVE_CALLS_H
 #define SANDREC_SERVE_CALLS_H
 
-#include "syscall-emu/session.h"
+#include "syscall-emu/at_once.h"
 
 /* As far as the row tells. */
 bool serve_row_allows(const struct task *t, const struct sys_desc *d);
 
-/* The call in t->regs, whose row is d. */
-bool serve_can(const struct task *t, const struct sys_desc *d);
+/* The call in t->regs, whose row is d: how it is to be made now. */
+enum at_once serve_how(const struct task *t, const struct sys_desc *d);
 
-/* The process is about to change its resource limits. */
-void serve_limits_change(void);
-
-/*
- * On the server's thread: a write found that its file cannot grow. True: a signal says so too (setrlimit(2)), in *si; it is
- * not this thread's.
- */
-bool serve_limit_signal(siginfo_t *si);
+/* Does a call change what the kernel keeps for each thread? row: its number's, d: the variant's or the same. Unknown ones do. */
+bool serve_alters(const struct sys_desc *row, const struct sys_desc *d);
 
 #endif

@@ -115,9 +115,14 @@ static void on_signal(int sig, siginfo_t *info, void *context)
 			crash(sig, info, rip);
 		return;
 	}
-	/* Refused for what kill(2) has sent: the other thread may only hear that it was one. */
-	if (!t && stands_for && syscall(SYS_rt_tgsigqueueinfo, getpid(), stands_for, sig, info) < 0)
-		syscall(SYS_tgkill, getpid(), stands_for, sig);
+	if (!t && stands_for && sig == SIGBUS && info->si_code == SI_TIMER &&
+	    info->si_value.sival_ptr == &signal_host_kick_tag) {
+		if (rip >= addr_of(forward_begin) && rip <= addr_of(forward_insn))
+			uc->uc_mcontext.gregs[REG_RIP] = (greg_t)addr_of(forward_restart);
+		return;
+	}
+	if (!t && stands_for)
+		syscall(SYS_rt_tgsigqueueinfo, getpid(), stands_for, sig, info);
 	if (!t)
 		return;
 	if (sig == SIGBUS) /* if another one was pending the kick is not delivered on its own */
@@ -339,6 +344,14 @@ void signal_host_thread(struct task *t)
 void signal_host_server(pid_t tid)
 {
 	stands_for = tid;
+}
+
+void signal_host_hurry(pid_t tid)
+{
+	siginfo_t si = { .si_signo = SIGBUS, .si_code = SI_TIMER };
+
+	si.si_value.sival_ptr = (void *)(uintptr_t)&signal_host_kick_tag;
+	syscall(SYS_rt_tgsigqueueinfo, getpid(), tid, SIGBUS, &si);
 }
 
 int signal_host_forked(struct task *t)

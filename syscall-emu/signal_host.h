@@ -43,6 +43,12 @@ void signal_host_thread(struct task *t);
 /* The calling host thread makes calls for the thread `tid` of the process: what is sent to the process and comes here is that one's. */
 void signal_host_server(pid_t tid);
 
+/*
+ * Interrupts the call that server thread tid is making: one that has not begun, or that the kernel would restart, returns
+ * SYS_ERESTARTSYS, any other -EINTR. Does nothing else, so it may come at any time.
+ */
+void signal_host_hurry(pid_t tid);
+
 /* In a forked child: nothing is in flight any more, and the mask is t->mask again. */
 int signal_host_forked(struct task *t);
 

@@ -76,10 +76,16 @@ enum sys_block {
 enum sys_serve {
 	SERVE_NO,     /* the default: it may wait, depends on the thread that makes it, or works on the guest's own state */
 	SERVE_ALTERS, /* no, and it changes what the kernel keeps for each thread, or takes from it: the server ends first */
+	SERVE_HERE,   /* no, but it changes nothing of that kind, whatever the parent row says (variants) */
 	SERVE_ANY,    /* yes */
 	SERVE_FILE,   /* if argument 0 is a descriptor of a plain file */
-	SERVE_WRITE,  /* that, and it may send SIGXFSZ */
+	SERVE_FD,     /* if argument 0 is that, or a pipe, socket or eventfd; and it does not wait (at_once.h) */
+	SERVE_CLOSE,  /* if argument 0 is a descriptor whose last use can end without waiting */
 	SERVE_PATH,   /* if no path names a thread's own part of /proc */
+	SERVE_OPEN,   /* that, and it opens the file */
+	SERVE_READY,  /* if something is ready, or it is not to wait: poll and the like */
+	SERVE_NOWAIT, /* if argument nb_arg has the flag nb_mask */
+	SERVE_FUTEX,  /* if the word has another value already */
 	SERVE_CLOCK,  /* if argument 0 is not a thread's clock */
 	SERVE_SELF    /* if argument 0 is not RUSAGE_THREAD */
 };

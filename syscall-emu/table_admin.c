@@ -14,7 +14,7 @@
 const struct sys_desc sys_rows_admin[] = {
 	{ CALL(uname), .serve = SERVE_ANY, .nargs = 1, .arg = { A_PTR }, ZERO, .mem = MEM(OUT(0, SZ(390))) },
 	{ CALL(sysinfo), .serve = SERVE_ANY, .nargs = 1, .arg = { A_PTR }, ZERO, .mem = MEM(OUT(0, SZ(112))) },
-	{ CALL(getrandom), .nargs = 3, .arg = { A_PTR, A_SIZE, A_FLAGS }, .ret = RET_LEN, .block = BLOCK_ALWAYS,
+	{ CALL(getrandom), .serve = SERVE_ANY, .nargs = 3, .arg = { A_PTR, A_SIZE, A_FLAGS }, .ret = RET_LEN, .block = BLOCK_ALWAYS,
 	  .nb_arg = 2, .nb_mask = 1, .mem = MEM(OUTG(0, ARG(1), RETVAL)),
 	  .names = { [2] = &names_getrandom_flags } },
 	{ CALL(syslog), .nargs = 3, .arg = { A_ENUM, A_PTR, A_INT }, .ret = RET_LEN,

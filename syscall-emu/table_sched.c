@@ -43,14 +43,14 @@ static const struct sys_mem waitv_word[] = { { .dir = MEM_IN, .off = 8, .cap = S
 	  .sub = waitv_word }
 
 const struct sys_desc sys_rows_sched[] = {
-	{ CALL(sched_yield), ZERO },
+	{ CALL(sched_yield), .serve = SERVE_ANY, ZERO },
 	{ CALL(sched_setparam), .serve = SERVE_ALTERS, .nargs = 2, .arg = { A_PID, A_PTR }, ZERO, .mem = MEM(IN(1, SCHED_PARAM)) },
 	{ CALL(sched_getparam), .nargs = 2, .arg = { A_PID, A_PTR }, ZERO, .mem = MEM(OUT(1, SCHED_PARAM)) },
 	{ CALL(sched_setscheduler), .serve = SERVE_ALTERS, .nargs = 3, .arg = { A_PID, A_ENUM, A_PTR }, ZERO, .mem = MEM(IN(2, SCHED_PARAM)),
 	  .names = { [1] = &names_sched_policy } },
 	{ CALL(sched_getscheduler), .nargs = 1, .arg = { A_PID } },
-	{ CALL(sched_get_priority_max), .nargs = 1, .arg = { A_ENUM }, .names = { [0] = &names_sched_policy } },
-	{ CALL(sched_get_priority_min), .nargs = 1, .arg = { A_ENUM }, .names = { [0] = &names_sched_policy } },
+	{ CALL(sched_get_priority_max), .serve = SERVE_ANY, .nargs = 1, .arg = { A_ENUM }, .names = { [0] = &names_sched_policy } },
+	{ CALL(sched_get_priority_min), .serve = SERVE_ANY, .nargs = 1, .arg = { A_ENUM }, .names = { [0] = &names_sched_policy } },
 	{ CALL(sched_rr_get_interval), .nargs = 2, .arg = { A_PID, A_PTR }, ZERO, .mem = MEM(OUT(1, TIMESPEC)) },
 	{ CALL(sched_setaffinity), .serve = SERVE_ALTERS, .nargs = 3, .arg = { A_PID, A_UINT, A_PTR }, ZERO, .mem = MEM(IN(2, ARG(1))) },
 	{ CALL(sched_getaffinity), .nargs = 3, .arg = { A_PID, A_UINT, A_PTR }, .ret = RET_LEN,

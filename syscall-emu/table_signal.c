@@ -9,7 +9,7 @@
 #define STACK SZ(24)
 
 const struct sys_desc sys_rows_signal[] = {
-	{ CALL(rt_sigaction), .nargs = 4, .arg = { A_SIG, A_PTR, A_PTR, A_SIZE }, ZERO, .replay = REDO,
+	{ CALL(rt_sigaction), .serve = SERVE_ANY, .nargs = 4, .arg = { A_SIG, A_PTR, A_PTR, A_SIZE }, ZERO, .replay = REDO,
 	  .mem = MEM(IN(1, SIGACTION), OUT(2, SIGACTION)), .emulate = do_rt_sigaction,
 	  .names = { [0] = &names_signal } },
 	{ CALL(rt_sigprocmask), .nargs = 4, .arg = { A_ENUM, A_PTR, A_PTR, A_SIZE }, ZERO, .replay = REDO,

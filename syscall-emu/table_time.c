@@ -53,9 +53,9 @@ const struct sys_desc sys_rows_time[] = {
 	{ CALL(timer_gettime), .nargs = 2, .arg = { A_INT, A_PTR }, ZERO, .mem = MEM(OUT(1, ITIMERSPEC)) },
 	{ CALL(timer_getoverrun), .nargs = 1, .arg = { A_INT } },
 	{ CALL(timer_delete), .nargs = 1, .arg = { A_INT }, ZERO },
-	{ CALL(timerfd_create), .nargs = 2, .arg = { A_ENUM, A_FLAGS }, .ret = RET_FD, CLOCK },
-	{ CALL(timerfd_settime), .nargs = 4, .arg = { A_FD, A_FLAGS, A_PTR, A_PTR }, ZERO,
+	{ CALL(timerfd_create), .serve = SERVE_ANY, .nargs = 2, .arg = { A_ENUM, A_FLAGS }, .ret = RET_FD, CLOCK },
+	{ CALL(timerfd_settime), .serve = SERVE_ANY, .nargs = 4, .arg = { A_FD, A_FLAGS, A_PTR, A_PTR }, ZERO,
 	  .mem = MEM(IN(2, ITIMERSPEC), OUT(3, ITIMERSPEC)), .names = { [1] = &names_timerfd_settime_flags } },
-	{ CALL(timerfd_gettime), .nargs = 2, .arg = { A_FD, A_PTR }, ZERO, .mem = MEM(OUT(1, ITIMERSPEC)) },
+	{ CALL(timerfd_gettime), .serve = SERVE_ANY, .nargs = 2, .arg = { A_FD, A_PTR }, ZERO, .mem = MEM(OUT(1, ITIMERSPEC)) },
 };
 ROWS_COUNT(time);

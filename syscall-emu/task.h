@@ -111,6 +111,8 @@ struct task {
 	bool served;                      /* the call at hand is made by the server (serve.h) */
 	bool jumped;                      /* and came by a jump patch */
 	struct task_site { bool news; uint64_t addr; struct data_site d; } site; /* text_jump.h: of the call at hand, for its event */
+	uint8_t at_once;                  /* and how: enum at_once (at_once.h) */
+	int interruptible;                /* it may be interrupted, as it might wait; atomic */
 	bool newborn;                     /* the process that clone has just made, on its way back to its own code */
 	bool dead;                        /* the loop ends, and with it the process, unless: */
 	bool only_thread;                 /* other threads of the process go on */

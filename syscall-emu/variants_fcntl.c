@@ -22,12 +22,12 @@ _Static_assert(sizeof(struct flock) == 32, "the kernel's layout");
 #define ROW(cmd_name, cmd, kind) .name = "fcntl$" cmd_name, .key = (cmd), .nargs = 3, .arg = { A_FD, A_CMD, kind }
 #define GET(cmd, ...) { .name = "fcntl$" #cmd, .key = (cmd), .nargs = 2, .arg = { A_FD, A_CMD }, ##__VA_ARGS__ }
 #define SET(cmd, kind) { ROW(#cmd, cmd, kind) }
-#define DUP(cmd) { ROW(#cmd, cmd, A_INT), .ret = RET_FD, .post = post_fcntl_dupfd }
+#define DUP(cmd) { ROW(#cmd, cmd, A_INT), .serve = SERVE_ANY, .ret = RET_FD, .post = post_fcntl_dupfd }
 #define READ(cmd, size) { ROW(#cmd, cmd, A_PTR), ZERO, .mem = MEM(OUT(2, SZ(size))) }
-#define WRITE(cmd, size) { ROW(#cmd, cmd, A_PTR), ZERO, .mem = MEM(IN(2, SZ(size))) }
-#define BOTH_WAYS(cmd, size) { ROW(#cmd, cmd, A_PTR), ZERO, .mem = MEM(INOUT(2, SZ(size))) }
+#define WRITE(cmd, size, ...) { ROW(#cmd, cmd, A_PTR), ZERO, .mem = MEM(IN(2, SZ(size))), ##__VA_ARGS__ }
+#define BOTH_WAYS(cmd, size) { ROW(#cmd, cmd, A_PTR), .serve = SERVE_ANY, ZERO, .mem = MEM(INOUT(2, SZ(size))) }
 #define WAITS(cmd, size) { ROW(#cmd, cmd, A_PTR), ZERO, .block = BLOCK_ALWAYS, .mem = MEM(IN(2, SZ(size))) }
-#define NAMED(cmd, set) { ROW(#cmd, cmd, A_FLAGS), .names = { [2] = &(set) } }
+#define NAMED(cmd, set) { ROW(#cmd, cmd, A_FLAGS), .serve = SERVE_ANY, .names = { [2] = &(set) } }
 
 const struct sys_desc fcntl_variants[] = {
 	DUP(F_DUPFD),
@@ -37,10 +37,10 @@ const struct sys_desc fcntl_variants[] = {
 	GET(F_GETFL, .serve = SERVE_ANY),
 	NAMED(F_SETFL, names_open_flags),
 	BOTH_WAYS(F_GETLK, FLOCK),
-	WRITE(F_SETLK, FLOCK),
+	WRITE(F_SETLK, FLOCK, .serve = SERVE_ANY),
 	WAITS(F_SETLKW, FLOCK),
 	BOTH_WAYS(F_OFD_GETLK, FLOCK),
-	WRITE(F_OFD_SETLK, FLOCK),
+	WRITE(F_OFD_SETLK, FLOCK, .serve = SERVE_ANY),
 	WAITS(F_OFD_SETLKW, FLOCK),
 	SET(F_SETOWN, A_PID),
 	GET(F_GETOWN),
@@ -55,9 +55,9 @@ const struct sys_desc fcntl_variants[] = {
 	SET(F_DUPFD_QUERY, A_FD),
 	GET(F_CREATED_QUERY),
 	SET(F_SETPIPE_SZ, A_INT),
-	GET(F_GETPIPE_SZ),
+	GET(F_GETPIPE_SZ, .serve = SERVE_ANY),
 	NAMED(F_ADD_SEALS, names_seals),
-	GET(F_GET_SEALS),
+	GET(F_GET_SEALS, .serve = SERVE_ANY),
 	READ(F_GET_RW_HINT, 8),
 	WRITE(F_SET_RW_HINT, 8),
 	READ(F_GET_FILE_RW_HINT, 8),

@@ -22,13 +22,13 @@
 #define WAITS .block = BLOCK_ALWAYS
 
 const struct sys_desc futex_variants[] = {
-	{ ROW(FUTEX_WAIT, 4, A_PTR, 0, 0), WAITS, .mem = MEM(IN(0, WORD), IN(3, TIMESPEC)) },
-	{ ROW(FUTEX_WAIT_BITSET, 6, A_PTR, A_ADDR, A_UINT), WAITS, .mem = MEM(IN(0, WORD), IN(3, TIMESPEC)) },
-	{ ROW(FUTEX_WAKE, 3, 0, 0, 0), .mem = MEM(IN(0, WORD)) },
-	{ ROW(FUTEX_WAKE_BITSET, 6, A_ADDR, A_ADDR, A_UINT), .mem = MEM(IN(0, WORD)) },
-	{ ROW(FUTEX_WAKE_OP, 6, A_ULONG, A_PTR, A_UINT), .mem = MEM(IN(0, WORD), FUTEX_WORD(4)) },
-	{ ROW(FUTEX_REQUEUE, 5, A_ULONG, A_PTR, 0), .mem = MEM(IN(0, WORD), IN(4, WORD)) },
-	{ ROW(FUTEX_CMP_REQUEUE, 6, A_ULONG, A_PTR, A_UINT), .mem = MEM(IN(0, WORD), IN(4, WORD)) },
+	{ ROW(FUTEX_WAIT, 4, A_PTR, 0, 0), .serve = SERVE_FUTEX, WAITS, .mem = MEM(IN(0, WORD), IN(3, TIMESPEC)) },
+	{ ROW(FUTEX_WAIT_BITSET, 6, A_PTR, A_ADDR, A_UINT), .serve = SERVE_FUTEX, WAITS, .mem = MEM(IN(0, WORD), IN(3, TIMESPEC)) },
+	{ ROW(FUTEX_WAKE, 3, 0, 0, 0), .serve = SERVE_ANY, .mem = MEM(IN(0, WORD)) },
+	{ ROW(FUTEX_WAKE_BITSET, 6, A_ADDR, A_ADDR, A_UINT), .serve = SERVE_ANY, .mem = MEM(IN(0, WORD)) },
+	{ ROW(FUTEX_WAKE_OP, 6, A_ULONG, A_PTR, A_UINT), .serve = SERVE_ANY, .mem = MEM(IN(0, WORD), FUTEX_WORD(4)) },
+	{ ROW(FUTEX_REQUEUE, 5, A_ULONG, A_PTR, 0), .serve = SERVE_ANY, .mem = MEM(IN(0, WORD), IN(4, WORD)) },
+	{ ROW(FUTEX_CMP_REQUEUE, 6, A_ULONG, A_PTR, A_UINT), .serve = SERVE_ANY, .mem = MEM(IN(0, WORD), IN(4, WORD)) },
 	{ ROW(FUTEX_LOCK_PI, 4, A_PTR, 0, 0), WAITS, .mem = MEM(FUTEX_WORD(0), IN(3, TIMESPEC)),
 	  .emulate = do_futex_lock_pi },
 	{ ROW(FUTEX_LOCK_PI2, 4, A_PTR, 0, 0), WAITS, .mem = MEM(FUTEX_WORD(0), IN(3, TIMESPEC)),

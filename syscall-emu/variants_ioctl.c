@@ -190,13 +190,13 @@ static const struct sys_mem ifconf_list[] = {
 #define ROW(cmd_name, cmd, kind) \
 	.name = "ioctl$" cmd_name, .key = (uint32_t)(cmd), .nargs = 3, .arg = { A_FD, A_CMD, kind }
 #define COMMAND(cmd, kind) ROW(#cmd, cmd, kind)
-#define IO_NONE(cmd) { .name = "ioctl$" #cmd, .key = (uint32_t)(cmd), .nargs = 2, .arg = { A_FD, A_CMD } }
+#define IO_NONE(cmd, ...) { .name = "ioctl$" #cmd, .key = (uint32_t)(cmd), .nargs = 2, .arg = { A_FD, A_CMD }, ##__VA_ARGS__ }
 #define IO_INT(cmd) { ROW(#cmd, cmd, A_LONG) }
 #define IO_WAIT(cmd) { ROW(#cmd, cmd, A_LONG), .block = BLOCK_ALWAYS }
 #define IO_FD(cmd) { ROW(#cmd, cmd, A_FD) }
-#define IO_IN(cmd, size) { ROW(#cmd, cmd, A_PTR), .mem = MEM(IN(2, SZ(size))) }
+#define IO_IN(cmd, size, ...) { ROW(#cmd, cmd, A_PTR), .mem = MEM(IN(2, SZ(size))), ##__VA_ARGS__ }
 #define IO_DRAIN(cmd, size) { ROW(#cmd, cmd, A_PTR), .block = BLOCK_ALWAYS, .mem = MEM(IN(2, SZ(size))) }
-#define IO_OUT(cmd, size) { ROW(#cmd, cmd, A_PTR), .mem = MEM(OUT(2, SZ(size))) }
+#define IO_OUT(cmd, size, ...) { ROW(#cmd, cmd, A_PTR), .mem = MEM(OUT(2, SZ(size))), ##__VA_ARGS__ }
 #define IO_INOUT(cmd, size) { ROW(#cmd, cmd, A_PTR), .mem = MEM(INOUT(2, SZ(size))) }
 /* Gives a new descriptor. */
 #define IO_NEW(cmd) { ROW(#cmd, cmd, A_LONG), .ret = RET_FD }
@@ -210,7 +210,7 @@ static const struct sys_mem ifconf_list[] = {
 
 const struct sys_desc ioctl_variants[] = {
 	/* terminals */
-	IO_OUT(TCGETS, sizeof(struct termios)),
+	IO_OUT(TCGETS, sizeof(struct termios), .serve = SERVE_FILE),
 	IO_IN(TCSETS, sizeof(struct termios)),
 	IO_DRAIN(TCSETSW, sizeof(struct termios)),
 	IO_DRAIN(TCSETSF, sizeof(struct termios)),
@@ -240,7 +240,7 @@ const struct sys_desc ioctl_variants[] = {
 	IO_OUT(TIOCGSID, INT),
 	IO_OUT(TIOCOUTQ, INT),
 	IO_IN(TIOCSTI, 1),
-	IO_OUT(TIOCGWINSZ, WINSIZE),
+	IO_OUT(TIOCGWINSZ, WINSIZE, .serve = SERVE_FILE),
 	IO_IN(TIOCSWINSZ, WINSIZE),
 	IO_OUT(TIOCMGET, INT),
 	IO_IN(TIOCMBIS, INT),
@@ -268,11 +268,11 @@ const struct sys_desc ioctl_variants[] = {
 	IO_NONE(TIOCVHANGUP),
 
 	/* every descriptor */
-	IO_OUT(FIONREAD, INT),
-	IO_IN(FIONBIO, INT),
+	IO_OUT(FIONREAD, INT, .serve = SERVE_ANY),
+	IO_IN(FIONBIO, INT, .serve = SERVE_ANY),
 	IO_IN(FIOASYNC, INT),
-	IO_NONE(FIOCLEX),
-	IO_NONE(FIONCLEX),
+	IO_NONE(FIOCLEX, .serve = SERVE_ANY),
+	IO_NONE(FIONCLEX, .serve = SERVE_ANY),
 	IO_OUT(FIOQSIZE, sizeof(__kernel_loff_t)),
 	IO_IN(FIOSETOWN, INT),
 	IO_OUT(FIOGETOWN, INT),

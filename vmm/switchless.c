@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "guestlib/stubs.h"
@@ -20,6 +21,7 @@ _Static_assert(GREG_RAX == 0 && GREG_R15 == 15 && GREG_RIP == 16 && GREG_FS_BASE
 
 #define PAUSE_NS 20      /* roughly: 10 to 60 by processor */
 #define TURNS 2000       /* of waiting for the server before sleeping */
+#define LATE_NS 2000000
 #define STUCK 8          /* a server that lost its processor in the middle of a call: worse than requests that nobody took */
 
 static uint32_t *word(const struct switchless *s, unsigned offset)
@@ -92,6 +94,12 @@ void switchless_allow(struct switchless *s, bool allow)
 	s->allowed = allow;
 }
 
+void switchless_late(struct switchless *s, void (*late)(void *arg), void *arg)
+{
+	s->late = late;
+	s->late_arg = arg;
+}
+
 uint64_t switchless_missed(const struct switchless *s)
 {
 	return s->missed;
@@ -113,6 +121,7 @@ static bool move_gate(struct switchless *s, uint32_t from, uint32_t to)
 
 void switchless_leave(struct switchless *s)
 {
+	const struct timespec late = { .tv_nsec = LATE_NS };
 	unsigned turns = 0;
 
 	if (!s->data || !s->allowed)
@@ -123,8 +132,10 @@ void switchless_leave(struct switchless *s)
 			continue;
 		}
 		s->missed += turns == TURNS + 1 ? STUCK : 0;
-		if (move_gate(s, GATE_SERVING, GATE_AWAITED) || s->gate == GATE_AWAITED)
-			syscall(SYS_futex, &s->gate, FUTEX_WAIT_PRIVATE, GATE_AWAITED, NULL, NULL, 0);
+		if ((move_gate(s, GATE_SERVING, GATE_AWAITED) || s->gate == GATE_AWAITED) &&
+		    syscall(SYS_futex, &s->gate, FUTEX_WAIT_PRIVATE, GATE_AWAITED, &late, NULL, 0) < 0 && errno == ETIMEDOUT &&
+		    s->late)
+			s->late(s->late_arg);
 	}
 }
 

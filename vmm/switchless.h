@@ -34,6 +34,9 @@ void switchless_allow(struct switchless *s, bool allow);
 /* How many requests the guest has withdrawn because nobody took them in time; one whose answer is long in coming counts for several. */
 uint64_t switchless_missed(const struct switchless *s);
 
+/* vCPU thread: late(arg) is called again and again while vcpu_run() waits long for the server to answer a request. */
+void switchless_late(struct switchless *s, void (*late)(void *arg), void *arg);
+
 /*
  * Server thread. take: true when there was a request: *r has the registers, as at VCPU_SYSCALL (bases of v as they were at
  * the last stop unless the guest can read them itself); then answer() follows, with *r as the program is to go on and one of

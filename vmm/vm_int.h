@@ -39,6 +39,8 @@ struct switchless {
 	uint32_t gate;          /* atomic, a futex */
 	bool allowed;
 	uint64_t missed;
+	void (*late)(void *arg); /* while the server takes long */
+	void *late_arg;
 };
 
 /* Stubs of jump patches (jump.h). */

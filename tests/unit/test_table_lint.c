@@ -74,6 +74,9 @@ static void check_row(const struct sys_desc *d, const struct sys_desc *top)
 	ck_assert_msg(d->replay == INJECT || d->emulate, "%s: redone by nothing", d->name);
 	ck_assert_msg(!d->nb_mask || d->nb_arg < d->nargs, "%s: nb_arg", d->name);
 	ck_assert_msg(!(d->flags_known[0] | d->flags_known[1]) || d->flags_arg < d->nargs, "%s: flags_arg", d->name);
+	ck_assert_msg(!d->own_thread || d->serve < SERVE_ANY, "%s: served, but on its own thread", d->name);
+	ck_assert_msg(d->serve < SERVE_ANY || d->replay == INJECT || d->emulate, "%s: served, but not on replay", d->name);
+	ck_assert_msg(d->serve != SERVE_NOWAIT || d->nb_mask, "%s: served without the flag", d->name);
 	if (d != top) {
 		size_t n = strlen(top->name);
 
