@@ -21,6 +21,12 @@ static bool plain_serves(struct session *s, struct task *t)
 	return !sched_asked(t);
 }
 
+static bool plain_contended(struct session *s, struct task *t)
+{
+	(void)s;
+	return sched_contended(t);
+}
+
 static int plain_syscall(struct session *s, struct task *t, const struct sys_desc *desc, int64_t *ret)
 {
 	int64_t rc;
@@ -168,6 +174,7 @@ const struct session_ops plain_ops = {
 	.unblocks = plain_unblocks,
 	.resume = plain_resume,
 	.serves = plain_serves,
+	.contended = plain_contended,
 	.syscall = plain_syscall,
 	.tsc = live_tsc,
 	.fault = plain_fault,

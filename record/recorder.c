@@ -166,6 +166,7 @@ static const struct session_ops recorder_ops = {
 	.unblocks = recorder_unblocks,
 	.resume = recorder_resume,
 	.serves = recorder_serves,
+	.contended = recorder_contended,
 	.syscall = recorder_syscall,
 	.tsc = recorder_tsc,
 	.fault = recorder_fault,

@@ -89,6 +89,7 @@ int recorder_thread_ended(struct session *s, struct task *t, struct task **next)
 
 int recorder_preempt(struct session *s, struct task *t, bool point);
 bool recorder_serves(struct session *s, struct task *t);
+bool recorder_contended(struct session *s, struct task *t);
 int recorder_resume(struct session *s, struct task *t);
 int recorder_kicked(struct session *s, struct task *t);
 int recorder_landed(struct session *s, struct task *t);

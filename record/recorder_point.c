@@ -175,6 +175,11 @@ bool recorder_serves(struct session *s, struct task *t)
 	       !poke_news(&r->link.tree->pokes, &r->poked) && !process_self.chaos && !r->link.world && !switch_asked(r, t);
 }
 
+bool recorder_contended(struct session *s, struct task *t)
+{
+	return sched_contended(t) || (t->proc->grouped && group_wanted(&recorder_of(s)->link.tree->group));
+}
+
 int recorder_kicked(struct session *s, struct task *t)
 {
 	struct recorder *r = recorder_of(s);

@@ -334,6 +334,13 @@ bool sched_asked(const struct task *t)
 	return s && __atomic_load_n(&s->asked, __ATOMIC_SEQ_CST);
 }
 
+bool sched_contended(const struct task *t)
+{
+	const struct sched *s = t->proc->sched;
+
+	return s && __atomic_load_n(&s->first, __ATOMIC_RELAXED);
+}
+
 uint64_t sched_chaos_delay(const struct task *t)
 {
 	const struct sched *s = t->proc->sched;

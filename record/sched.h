@@ -51,6 +51,9 @@ void sched_counts(struct task *t, bool counted);
 /* t has used its slice up: true when somebody waits for the baton, who now has asked for it; else there is a new slice. */
 bool sched_slice_used(struct task *t);
 
+/* Does anybody wait for the baton? */
+bool sched_contended(const struct task *t);
+
 /* Did somebody ask t, running guest code, to come to such a place? */
 bool sched_asked(const struct task *t);
 

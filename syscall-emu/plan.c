@@ -315,9 +315,11 @@ static void set_pointers(struct plan *p, bool ours)
 int64_t plan_forward(struct plan *p, struct task *t)
 {
 	struct session *s = t->proc->sess;
-	bool waits = !t->served && task_not_alone(t) && plan_may_block(p);
+	bool waits = task_not_alone(t) && (!t->served || s->ops->contended(s, t)) && plan_may_block(p);
 	int64_t ret;
 
+	if (waits && t->served)
+		return SYS_ERESTARTSYS;
 	if (waits)
 		plan_scratch(p, t);
 	set_pointers(p, true);

@@ -14,6 +14,7 @@
 
 #include "guestlib/abi.h"
 #include "syscall-emu/landmark.h"
+#include "syscall-emu/mm_join.h"
 #include "syscall-emu/process.h"
 #include "syscall-emu/serve.h"
 #include "syscall-emu/serve_calls.h"
@@ -41,9 +42,10 @@
 static struct {
 	struct process *proc;      /* whose it is: a child that borrows our memory has another */
 	struct switchless *page;
-	struct task *task;
+	struct task *task;         /* who entered the guest last; the server's while the gate is its */
 	pthread_t thread;
 	pid_t tid;                 /* atomic */
+	pid_t tid_for;             /* of server.task; atomic */
 	bool made;
 	bool resting;              /* it is let fall asleep */
 	bool never;                /* the program waits for processor time, which a server uses up, too */
@@ -107,35 +109,39 @@ static uint32_t serve(struct task *t)
 	return only_calls(t) ? ABI_SW_DONE : ABI_SW_LEAVE;
 }
 
-static bool take(struct task *t)
+static bool take(void)
 {
-	if (!switchless_take(server.page, t->regs))
+	struct task *t;
+
+	if (!switchless_take(server.page))
 		return false;
+	t = server.task;
+	switchless_request(server.page, t->regs);
 	switchless_answer(server.page, t->regs, serve(t));
 	return true;
 }
 
-static void sleep_until_woken(struct task *t)
+static void sleep_until_woken(void)
 {
 	__atomic_store_n(&server.awake, 0, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&server.asleep, 1, __ATOMIC_SEQ_CST);
 	switchless_doze(server.page);
-	take(t); /* one that came just now */
+	take(); /* one that came just now */
 	while (__atomic_load_n(&server.asleep, __ATOMIC_SEQ_CST) && !__atomic_load_n(&server.quit, __ATOMIC_SEQ_CST))
 		syscall(SYS_futex, &server.asleep, FUTEX_WAIT_PRIVATE, 1, NULL, NULL, 0);
 }
 
 static void *server_main(void *arg)
 {
-	struct task *t = arg;
 	uint64_t looks = 0, most = server.poll * PATIENCE;
 
-	signal_host_server(t->tid);
+	(void)arg;
+	signal_host_server(&server.tid_for);
 	notsc_free();
 	__atomic_store_n(&server.tid, (pid_t)syscall(SYS_gettid), __ATOMIC_RELAXED);
 	__atomic_store_n(&server.awake, 1, __ATOMIC_SEQ_CST);
 	while (!__atomic_load_n(&server.quit, __ATOMIC_SEQ_CST)) {
-		if (take(t)) {
+		if (take()) {
 			looks = 0;
 			most = process_self.serve == SERVE_ALWAYS ? server.poll * PATIENCE : server.poll;
 			continue;
@@ -143,7 +149,7 @@ static void *server_main(void *arg)
 		__builtin_ia32_pause();
 		if (++looks < most)
 			continue;
-		sleep_until_woken(t);
+		sleep_until_woken();
 		looks = 0;
 		most = server.poll * PATIENCE;
 		__atomic_store_n(&server.awake, 1, __ATOMIC_SEQ_CST);
@@ -202,7 +208,7 @@ static int make_thread(struct task *t)
 	syscall(SYS_rt_sigprocmask, SIG_SETMASK, &most, &mask, sizeof(mask));
 	pthread_attr_init(&attr);
 	pthread_attr_setstacksize(&attr, STACK);
-	rc = pthread_create(&server.thread, &attr, server_main, t);
+	rc = pthread_create(&server.thread, &attr, server_main, NULL);
 	pthread_attr_destroy(&attr);
 	syscall(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, sizeof(mask));
 	/* One of the two others was caught just now: the rest waits until it has been delivered. */
@@ -226,7 +232,6 @@ static bool begin(struct task *t)
 	if (!switchless_useful(t->vcpu) || !several_processors() ||
 	    switchless_install(t->vcpu, process_self.serve == SERVE_ALWAYS ? LOOKS_ALWAYS_NS : LOOKS_NS, &server.page) < 0)
 		return false;
-	server.task = t;
 	switchless_late(server.page, hurry, NULL);
 	server.quit = server.asleep = server.awake = 0;
 	if (!server.poll)
@@ -289,18 +294,23 @@ static bool simple(const struct task *t)
 {
 	const struct process *p = t->proc;
 
-	return p->nthreads == 1 && !p->sched && !p->grouped && !p->shared && !p->inject.n && !t->seccomp.mode &&
-	       !landmark_armed(t) && !(t->regs->rflags & RFLAGS_TF);
+	return !p->shared && !mm_joined(p->mm) && !p->inject.n && !t->seccomp.mode && !landmark_armed(t) &&
+	       !(t->regs->rflags & RFLAGS_TF);
 }
 
 void serve_enter(struct task *t)
 {
-	bool ready = server.page && server.made && ours(t) && simple(t) && only_calls(t);
+	bool ready = server.page && server.made && ours(t) && simple(t) && only_calls(t) && switchless_join(t->vcpu) == 0;
 
 	/* Where calls are not served the program's own `syscall` is to be seen: by a debugger, by a search for an execution point. */
 	jump_direct(t->proc->vm, !ready);
-	if (server.page)
-		switchless_allow(server.page, ready && !server.resting && __atomic_load_n(&server.awake, __ATOMIC_SEQ_CST));
+	if (!server.page)
+		return;
+	if (ready) { /* before the gate is opened, which the server takes first */
+		server.task = t;
+		__atomic_store_n(&server.tid_for, t->tid, __ATOMIC_RELAXED);
+	}
+	switchless_allow(server.page, ready && !server.resting && __atomic_load_n(&server.awake, __ATOMIC_SEQ_CST));
 }
 
 void serve_keep_out(struct task *t)
@@ -382,7 +392,11 @@ void serve_outside(struct task *t, const struct sys_desc *desc)
 		return;
 	if (!ops->injects && times_processor(t->regs))
 		server.never = true;
-	if (!ops->injects && (serve_alters(row, desc) || server.never))
+	if (!ops->injects && serve_alters(row, desc)) {
+		serve_end(t);
+		server.never |= t->proc->nthreads > 1; /* threads may differ in it from here on */
+	}
+	if (!ops->injects && server.never)
 		serve_end(t);
 	if (server.never || !serve_row_allows(t, desc) || !simple(t))
 		return;

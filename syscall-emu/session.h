@@ -61,6 +61,9 @@ struct session_ops {
 	 */
 	bool (*serves)(struct session *s, struct task *t);
 
+	/* Does somebody wait for the task to give way? A call that may wait is then made outside, where it gives way. */
+	bool (*contended)(struct session *s, struct task *t);
+
 	/*
 	 * The task stands at a system call: carry it out (forward or handler), or inject it. *ret is what the guest gets, or
 	 * SYS_ERESTARTSYS / SYS_REGS_SET. desc NULL: nothing describes the call (the generic path). Returns 0 or a

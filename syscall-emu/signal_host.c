@@ -21,7 +21,7 @@ extern const char signal_host_restorer[]; /* forward.S */
 const char signal_host_timer_tag, signal_host_kick_tag;
 
 static __thread struct task *current_task;
-static __thread pid_t stands_for; /* a server thread: whose */
+static __thread const pid_t *stands_for; /* a server thread: whose */
 static __thread uint64_t host_mask; /* what the kernel has for this thread, so that no call is made for nothing */
 
 /* Sent SIGSEGV and SIGBUS that have to wait: standard signals do not queue, so one of each is all there is. */
@@ -102,6 +102,18 @@ static bool must_hold(const struct task *t, int sig)
 	return SIGBIT(sig) & NEVER_BLOCKED && (t->pending || t->mask & SIGBIT(sig));
 }
 
+/*
+ * To the thread that this one makes calls for; if it has ended, to any. What kill(2) has sent is refused: another thread may
+ * only hear that it was one.
+ */
+static void give_away(int sig, const siginfo_t *info)
+{
+	pid_t tid = __atomic_load_n(stands_for, __ATOMIC_RELAXED);
+
+	if (syscall(SYS_rt_tgsigqueueinfo, getpid(), tid, sig, info) < 0 && syscall(SYS_tgkill, getpid(), tid, sig) < 0)
+		kill(getpid(), sig);
+}
+
 static void on_signal(int sig, siginfo_t *info, void *context)
 {
 	ucontext_t *uc = context;
@@ -122,7 +134,7 @@ static void on_signal(int sig, siginfo_t *info, void *context)
 		return;
 	}
 	if (!t && stands_for)
-		syscall(SYS_rt_tgsigqueueinfo, getpid(), stands_for, sig, info);
+		give_away(sig, info);
 	if (!t)
 		return;
 	if (sig == SIGBUS) /* if another one was pending the kick is not delivered on its own */
@@ -341,7 +353,7 @@ void signal_host_thread(struct task *t)
 	current_task = t;
 }
 
-void signal_host_server(pid_t tid)
+void signal_host_server(const pid_t *tid)
 {
 	stands_for = tid;
 }

@@ -40,8 +40,8 @@ int signal_host_take(struct task *t, siginfo_t *si);
  */
 void signal_host_thread(struct task *t);
 
-/* The calling host thread makes calls for the thread `tid` of the process: what is sent to the process and comes here is that one's. */
-void signal_host_server(pid_t tid);
+/* The calling host thread makes calls for the thread *tid of the process: what is sent to the process and comes here is that one's. */
+void signal_host_server(const pid_t *tid);
 
 /*
  * Interrupts the call that server thread tid is making: one that has not begun, or that the kernel would restart, returns

@@ -36,7 +36,7 @@ static uint32_t state_of(const struct switchless *s)
 
 bool switchless_useful(const struct vcpu *v)
 {
-	return v->calls_seen && !v->vm->syscall_cpl0 && v->vm->vcpus == 1;
+	return v->calls_seen && !v->vm->syscall_cpl0 && !v->clock.on;
 }
 
 /* ---- making it ---- */
@@ -82,8 +82,15 @@ int switchless_install(struct vcpu *v, uint64_t looks_ns, struct switchless **ou
 			return rc;
 		}
 	}
-	rc = set_msrs(v);
 	*out = s;
+	return switchless_join(v);
+}
+
+int switchless_join(struct vcpu *v)
+{
+	int rc = v->switchless ? 0 : set_msrs(v);
+
+	v->switchless |= rc == 0;
 	return rc;
 }
 
@@ -182,10 +189,8 @@ bool switchless_resolve(struct switchless *s, struct guest_regs *r)
 
 /* ---- the server's thread ---- */
 
-bool switchless_take(struct switchless *s, struct guest_regs *r)
+bool switchless_take(struct switchless *s)
 {
-	uint64_t fs_base = r->fs_base, gs_base = r->gs_base;
-
 	if (state_of(s) != ABI_SW_REQUEST || !move_gate(s, GATE_OPEN, GATE_SERVING))
 		return false;
 	/* The request may have been withdrawn before the gate was ours. */
@@ -193,6 +198,13 @@ bool switchless_take(struct switchless *s, struct guest_regs *r)
 		switchless_answer(s, NULL, ABI_SW_IDLE);
 		return false;
 	}
+	return true;
+}
+
+void switchless_request(const struct switchless *s, struct guest_regs *r)
+{
+	const uint64_t fs_base = r->fs_base, gs_base = r->gs_base;
+
 	memcpy(r, s->data + ABI_SW_REGS, sizeof(*r));
 	r->rip = r->rcx;
 	r->rflags = r->r11;
@@ -200,7 +212,6 @@ bool switchless_take(struct switchless *s, struct guest_regs *r)
 		r->fs_base = fs_base;
 		r->gs_base = gs_base;
 	}
-	return true;
 }
 
 void switchless_answer(struct switchless *s, const struct guest_regs *r, uint32_t state)

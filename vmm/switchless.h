@@ -18,15 +18,18 @@
 
 struct switchless;
 
-/*
- * Can this vCPU's host thread gain by it? Known after its first system call. False for good once a second vCPU was made: the
- * pages are one set, and their users take turns only at stops.
- */
+/* Can this vCPU's host thread gain by it? Known after its first system call. Not while its branches are counted: what the guest
+ * does here would count. */
 bool switchless_useful(const struct vcpu *v);
 
-/* Installs code and pages: system calls of v enter them from now on. The guest looks for an answer
- * for about looks_ns, then leaves the machine. 0 or a negative errno (nothing has changed). */
+/*
+ * Installs code and pages: system calls of v enter them from now on. The guest looks for an answer for about looks_ns, then leaves
+ * the machine. 0 or a negative errno (nothing has changed). The pages are one set for all vCPUs of the machine: one of
+ * them at a time is in vcpu_run() while a server looks, and every stop leaves the pages empty. join: another vCPU uses what
+ * has been installed; nothing if it does already. Its own thread, outside vcpu_run().
+ */
 int switchless_install(struct vcpu *v, uint64_t looks_ns, struct switchless **out);
+int switchless_join(struct vcpu *v);
 
 /* vCPU thread, before vcpu_run(): will requests be taken in it? */
 void switchless_allow(struct switchless *s, bool allow);
@@ -38,12 +41,14 @@ uint64_t switchless_missed(const struct switchless *s);
 void switchless_late(struct switchless *s, void (*late)(void *arg), void *arg);
 
 /*
- * Server thread. take: true when there was a request: *r has the registers, as at VCPU_SYSCALL (bases of v as they were at
- * the last stop unless the guest can read them itself); then answer() follows, with *r as the program is to go on and one of
- * ABI_SW_DONE, _LEAVE, _DECLINED (the registers do not count). doze: requests are not waited for any more until the next
- * vcpu_run() that allows them; a last take() must follow.
+ * Server thread. take: true when there was a request: whose it is stays as it is until answer(). request: *r, vcpu_regs() of
+ * the vCPU that is in vcpu_run(), gets the registers, as at VCPU_SYSCALL (bases as they were at the last stop unless
+ * the guest can read them itself). Then answer() follows, with *r as the program is to go on and one of ABI_SW_DONE, _LEAVE,
+ * _DECLINED (the registers do not count). doze: requests are not waited for any more until the next vcpu_run() that allows
+ * them; a last take() must follow.
  */
-bool switchless_take(struct switchless *s, struct guest_regs *r);
+bool switchless_take(struct switchless *s);
+void switchless_request(const struct switchless *s, struct guest_regs *r);
 void switchless_answer(struct switchless *s, const struct guest_regs *r, uint32_t state);
 void switchless_doze(struct switchless *s);
 

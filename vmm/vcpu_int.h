@@ -47,6 +47,7 @@ struct vcpu {
 	uint64_t page_addr;
 	bool at_sysret;         /* KVM's state is the system call stub at CPL 0: `sysretq` leads back */
 	bool calls_seen;        /* there was a system call: what kind of host this is can be told */
+	bool switchless;        /* system calls enter guestlib/switchless.S */
 	bool reload;            /* v->user changed: the next entry must load all of it */
 	bool trap_tsc;
 	int kicked;             /* vcpu_kick() was called and no VCPU_KICK reported yet; atomic */

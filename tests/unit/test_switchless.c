@@ -26,14 +26,15 @@ static struct {
 
 static void *serve_all(void *arg)
 {
-	struct guest_regs r;
+	struct guest_regs r = { 0 };
 
 	(void)arg;
 	while (!__atomic_load_n(&srv.quit, __ATOMIC_SEQ_CST)) {
-		if (srv.served == srv.limit || !switchless_take(sw, &r)) {
+		if (srv.served == srv.limit || !switchless_take(sw)) {
 			sched_yield();
 			continue;
 		}
+		switchless_request(sw, &r);
 		srv.seen = r;
 		switchless_answer(sw, &r, srv.how(&r));
 		__atomic_fetch_add(&srv.served, 1, __ATOMIC_SEQ_CST);
