@@ -83,6 +83,12 @@ static bool only_calls(struct task *t)
 	return !t->pending && !t->dead && ops->serves && ops->serves(t->proc->sess, t);
 }
 
+/* At this call? Its event must come before anything that others do: not one that lets them. */
+static bool site_may_change(const struct task *t, const struct sys_desc *d)
+{
+	return !t->proc->sess->ops->injects && (d->block == BLOCK_NEVER || !task_not_alone(t));
+}
+
 static uint32_t serve(struct task *t)
 {
 	const struct sys_desc *d = row_of(t->regs);
@@ -90,7 +96,7 @@ static uint32_t serve(struct task *t)
 	int64_t ret;
 
 	t->at_once = only_calls(t) ? serve_how(t, d) : AT_ONCE_NOT;
-	if (t->at_once == AT_ONCE_NOT || (!s->ops->injects && text_jump_due(t->regs->rip, false)))
+	if (t->at_once == AT_ONCE_NOT || (site_may_change(t, d) && text_jump_due(t->regs->rip, false)))
 		return ABI_SW_DECLINED;
 	t->jumped = text_jump_patched(t->regs->rip);
 	t->served = true;
@@ -373,12 +379,9 @@ static bool is_burst(void)
 	return now_ns() - since < server.burst * (uint64_t)BURST_CALL_NS;
 }
 
-/* Its event must come before anything that others do: not a call that lets them. */
 static void look_at_site(struct task *t, const struct sys_desc *desc)
 {
-	const struct session_ops *ops = t->proc->sess->ops;
-
-	if (!ops->injects && server.made && only_calls(t) && (desc->block == BLOCK_NEVER || !task_not_alone(t)) && serve_can(t, desc) &&
+	if (server.made && only_calls(t) && site_may_change(t, desc) && serve_how(t, desc) != AT_ONCE_NOT &&
 	    text_jump_due(t->regs->rip, process_self.serve == SERVE_ALWAYS))
 		text_jump_try(t);
 }
