@@ -103,6 +103,17 @@ static void change_hits(struct mm *mm, struct text_patches *t, const struct text
 }
 
 /* All changes of one page are written at once, as each write takes the page from its file or from its neighbours. */
+/* Bytes of x, own ones: other patches among them stay. */
+static void keep_calls(const struct text_patches *t, uint64_t from, uint64_t to, uint8_t *bytes)
+{
+	for (size_t i = patch_at(t, from); i < t->n && t->p[i].addr + t->p[i].len <= to; i++) {
+		const struct patch *p = &t->p[i];
+
+		if (p->kind == PATCH_CALL && !memcmp(bytes + (p->addr - from), p->was, p->len))
+			memcpy(bytes + (p->addr - from), p->is, p->len);
+	}
+}
+
 static size_t write_page(struct mm *mm, const struct text *x, const struct patch *p, size_t n)
 {
 	uint64_t page = page_down(p->addr), from = p->addr, to = from;
@@ -117,6 +128,7 @@ static size_t write_page(struct mm *mm, const struct text *x, const struct patch
 		return k;
 	}
 	memcpy(bytes, x->code + (from - x->start), to - from);
+	keep_calls(mm->patches, from, to, bytes);
 	for (size_t i = 0; i < k; i++)
 		memcpy(bytes + (p[i].addr - from), p[i].is, p[i].len);
 	if (mm_poke(mm, from, bytes, to - from) < 0)
