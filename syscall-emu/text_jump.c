@@ -117,6 +117,25 @@ static const struct vma *text_at(const struct mm *mm, uint64_t addr)
 	return v && v->prot & PROT_EXEC && !(v->prot & PROT_WRITE) && !(v->flags & MAP_SHARED) && !v->joined && !v->kernel ? v : NULL;
 }
 
+/* Bytes behind the text of the site's file that belong to nobody: zeros up to the end of its last page. 0: there are none left. */
+static uint64_t find_pad(const struct mm *mm, const struct vma *v)
+{
+	cleanup_close int fd = mapped_file(v);
+	uint8_t zero[JUMP_PAD_MAX], now[JUMP_PAD_MAX];
+	uint64_t at;
+
+	if (fd < 0)
+		return 0;
+	at = v->start + text_funcs_end(fd, v->offset, v->end - v->start);
+	at = mm->patches ? patch_room(mm->patches, at, v->end) : at;
+	at = (at + JUMP_PAD_ALIGN - 1) & ~(uint64_t)(JUMP_PAD_ALIGN - 1);
+	memset(zero, 0, sizeof(zero));
+	if (at > v->end || v->end - at < sizeof(now) || page_down(at) != page_down(at + sizeof(now) - 1) || guest_read(now, at, sizeof(now)) < 0 ||
+	    memcmp(now, zero, sizeof(now)))
+		return 0;
+	return at;
+}
+
 /* All about the site whose `syscall` is at call. SITE_PATCHED: s is complete, and can be patched. */
 static enum site_verdict judge(const struct mm *mm, uint64_t call, struct jump_site *s)
 {
@@ -129,11 +148,8 @@ static enum site_verdict judge(const struct mm *mm, uint64_t call, struct jump_s
 	if (!v || mm->joined || page_down(call) != page_down(call + PATCH_CALL_INSN - 1) ||
 	    guest_read(bytes, call - avail, avail + PATCH_CALL_INSN) < 0 || memcmp(at, syscall_insn, PATCH_CALL_INSN))
 		return SITE_MEMORY;
-	s->stub = jump_free(mm->vm);
 	if (!jump_find(s, call, at, avail, JUMP_ANY))
 		return SITE_SHAPE;
-	if (!jump_patch(s, jump))
-		return SITE_FAR;
 	starts = starts_in_vdso(v, call, at);
 	if (!starts)
 		starts = starts_before(mm, v, call);
@@ -141,14 +157,33 @@ static enum site_verdict judge(const struct mm *mm, uint64_t call, struct jump_s
 		return SITE_UNPROVEN;
 	if (!jump_find(s, call, at, avail, starts))
 		return SITE_SHAPE;
-	return jump_patch(s, jump) ? SITE_PATCHED : SITE_FAR;
+	s->stub = jump_free(mm->vm);
+	if (jump_patch(s, jump))
+		return SITE_PATCHED;
+	s->pad = s->stub ? find_pad(mm, v) : 0;
+	return s->pad && jump_patch(s, jump) ? SITE_PATCHED : SITE_FAR;
 }
 
 /* ---- patching ---- */
 
+static int put_pad(struct mm *mm, struct text_patches *set, const struct jump_site *s)
+{
+	struct patch pad = { .addr = s->pad, .kind = PATCH_PAD };
+	const struct vma *v = text_at(mm, s->pad);
+	int rc;
+
+	pad.len = (uint8_t)jump_pad(s, pad.is);
+	if (!v || v != text_at(mm, s->addr) || page_down(s->pad) != page_down(s->pad + pad.len - 1) ||
+	    guest_read(pad.was, pad.addr, pad.len) < 0)
+		return -EINVAL;
+	rc = patch_put(set, &pad);
+	return rc < 0 ? rc : mm_poke(mm, pad.addr, pad.is, pad.len);
+}
+
 static int patch(struct mm *mm, const struct jump_site *s)
 {
-	struct patch p = { .addr = s->addr, .stub = s->stub, .len = s->insn[0].len, .kind = PATCH_CALL, .site_len = s->len };
+	struct patch p = { .addr = s->addr, .stub = s->stub, .pad = s->pad, .len = s->insn[0].len, .kind = PATCH_CALL,
+			   .site_len = s->len };
 	struct text_patches *set = text_patches_of(mm);
 	int rc;
 
@@ -158,6 +193,8 @@ static int patch(struct mm *mm, const struct jump_site *s)
 	if (!jump_patch(s, p.is))
 		return -EINVAL;
 	rc = jump_place(mm->vm, s);
+	if (rc == 0 && s->pad)
+		rc = put_pad(mm, set, s);
 	if (rc == 0)
 		rc = patch_put(set, &p);
 	if (rc < 0) {
@@ -182,8 +219,12 @@ void text_jump_try(struct task *t)
 		verdict = SITE_MEMORY;
 	*known = (struct site){ .rip = t->regs->rip, .state = verdict == SITE_PATCHED ? PATCHED : LEFT };
 	t->site = (struct task_site){
-		.news = true, .addr = call, .d = { .stub = verdict == SITE_PATCHED ? s.stub : 0, .len = s.len, .verdict = verdict },
+		.news = true, .addr = call, .d = { .len = s.len, .verdict = verdict },
 	};
+	if (verdict != SITE_PATCHED)
+		return;
+	t->site.d.stub = s.stub;
+	t->site.d.pad = s.pad ? (int32_t)(s.pad - s.addr) : 0;
 }
 
 int text_jump_apply(struct mm *mm, uint64_t addr, const struct data_site *d)
@@ -192,6 +233,7 @@ int text_jump_apply(struct mm *mm, uint64_t addr, const struct data_site *d)
 
 	if (d->verdict != SITE_PATCHED)
 		return 0;
+	s.pad = d->pad ? s.addr + (uint64_t)(int64_t)d->pad : 0;
 	if (s.len > JUMP_X_MAX || !guest_range_ok(s.addr, JUMP_X_MAX) || guest_read(s.code, s.addr, s.len) < 0 || !jump_decode(&s))
 		return -EINVAL;
 	return patch(mm, &s);
@@ -204,7 +246,7 @@ int text_jump_reborn(struct mm *mm)
 
 	for (size_t i = 0; rc == 0 && set && i < set->n; i++) {
 		const struct patch *p = &set->p[i];
-		struct jump_site s = { .addr = p->addr, .stub = p->stub, .len = p->site_len };
+		struct jump_site s = { .addr = p->addr, .stub = p->stub, .pad = p->pad, .len = p->site_len };
 
 		if (p->kind != PATCH_CALL)
 			continue;

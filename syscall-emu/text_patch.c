@@ -32,6 +32,14 @@ struct text_patches *text_patches_of(struct mm *mm)
 	return mm->patches;
 }
 
+uint64_t patch_room(const struct text_patches *t, uint64_t from, uint64_t to)
+{
+	for (size_t i = patch_at(t, from); i < t->n && t->p[i].addr < to; i++)
+		if (t->p[i].kind == PATCH_STUB || t->p[i].kind == PATCH_PAD)
+			from = max_u64(from, t->p[i].addr + t->p[i].len);
+	return min_u64(from, to);
+}
+
 static void take_out(struct mm *mm, size_t from, size_t to)
 {
 	struct text_patches *t = mm->patches;
@@ -97,8 +105,9 @@ static void lose_stubs(struct mm *mm, struct text_patches *t, uint64_t start, ui
 {
 	for (size_t i = 0; i < t->n;) {
 		const struct patch *p = &t->p[i];
+		uint64_t leads = p->kind == PATCH_JUMP ? p->stub : p->kind == PATCH_CALL ? p->pad : 0;
 
-		if (p->kind == PATCH_JUMP && p->stub >= start && p->stub < end && !(p->addr >= start && p->addr < end)) {
+		if (leads >= start && leads < end && leads && !(p->addr >= start && p->addr < end)) {
 			put_back(mm, p);
 			take_out(mm, i, i + 1);
 		} else {
@@ -136,12 +145,16 @@ void text_patch_written(struct mm *mm, uint64_t addr, uint64_t len)
 	if (!t || !t->n || t->p[t->n - 1].addr + PATCH_MAX <= addr || t->p[0].addr >= addr + len)
 		return;
 	for (size_t i = patch_at(t, from); i < t->n && t->p[i].addr < addr + len;) {
-		uint64_t site = t->p[i].addr;
+		const struct patch *p = &t->p[i];
+		unsigned size = p->kind == PATCH_CALL ? p->site_len + PATCH_CALL_INSN : p->kind == PATCH_PAD ? p->len : 0;
 
-		if (t->p[i].kind == PATCH_CALL && site + t->p[i].site_len + PATCH_CALL_INSN > addr)
-			text_patch_undo(mm, site, site + 1);
-		else
+		if (p->addr + size <= addr) {
 			i++;
+			continue;
+		}
+		from = p->addr;
+		text_patch_undo(mm, from, from + 1);
+		i = patch_at(t, from);
 	}
 }
 

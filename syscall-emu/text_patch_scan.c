@@ -109,7 +109,7 @@ static void keep_calls(const struct text_patches *t, uint64_t from, uint64_t to,
 	for (size_t i = patch_at(t, from); i < t->n && t->p[i].addr + t->p[i].len <= to; i++) {
 		const struct patch *p = &t->p[i];
 
-		if (p->kind == PATCH_CALL && !memcmp(bytes + (p->addr - from), p->was, p->len))
+		if ((p->kind == PATCH_CALL || p->kind == PATCH_PAD) && !memcmp(bytes + (p->addr - from), p->was, p->len))
 			memcpy(bytes + (p->addr - from), p->is, p->len);
 	}
 }
@@ -147,10 +147,19 @@ static uint64_t free_bytes(const struct text *x)
 	return from;
 }
 
+static uint64_t last_pad(const struct text_patches *t, const struct text *x, uint64_t from)
+{
+	for (size_t i = patch_at(t, x->start + from); i < t->n && t->p[i].addr < x->start + x->len; i++)
+		if (t->p[i].kind == PATCH_PAD)
+			from = t->p[i].addr + t->p[i].len - x->start;
+	return min_u64(from, x->len);
+}
+
 static void write_changes(struct mm *mm, struct text_patches *t, const struct text *x, const struct text_found *f)
 {
 	cleanup_free struct patch *p = calloc(3 * f->n + 1, sizeof(*p));
-	struct changes c = { .p = p, .free = free_bytes(x) };
+	/* What has been put there at run time stays: those who jump to it are not in this list. */
+	struct changes c = { .p = p, .free = last_pad(t, x, free_bytes(x)) };
 
 	if (!p)
 		return;

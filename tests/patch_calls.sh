@@ -13,7 +13,7 @@ if [ "$(nproc)" -gt 1 ] && "$SANDREC" doctor | grep -q 'a software KVM'; then pa
 prepare() { printf 'first line\nsecond line\n' >text; }
 setup=prepare
 
-for prog in call_sites call_memory call_signals; do
+for prog in call_sites call_sites.static call_memory call_memory.static call_signals; do
 	export SANDREC_FAST_PATH=always
 	same_plain "$prog, at first sight, without recording" "$guest_bin/$prog"
 	same_three "$prog, at first sight" "$guest_bin/$prog"

@@ -73,7 +73,8 @@ enum site_verdict {
 struct data_site {
 	uint64_t stub;
 	uint8_t len, verdict;
-	uint8_t zero[6];
+	uint8_t zero[2];
+	int32_t pad; /* not 0: the jump goes so far behind the instruction, where it is done; then to stub (vmm/jump.h) */
 };
 
 #define EVENT_ANNEX_MAX (8u << 20) /* argv and environment are the largest: bounded before allocating */

@@ -9,6 +9,8 @@
 #define OP_JMP 0xe9
 #define OP_NOP 0x90
 #define LEA_LEN 7u
+#define MOV_LEN 10u
+#define FAR_JUMP_LEN 6
 #define SYSCALL_LEN 2
 
 /* ---- sites ---- */
@@ -116,13 +118,15 @@ static uint64_t referred(const struct jump_site *s, unsigned i)
 bool jump_patch(const struct jump_site *s, uint8_t *out)
 {
 	const uint8_t jmp = OP_JMP;
+	uint64_t to = s->pad ? s->pad : s->stub;
 
-	if (!jump_stub_ok(s->stub) || !guest_range_ok(s->addr, JUMP_X_MAX + SYSCALL_LEN) || !near(s->addr, s->stub))
+	if (!jump_stub_ok(s->stub) || !guest_range_ok(s->addr, JUMP_X_MAX + SYSCALL_LEN) || !near(s->addr, to) ||
+	    (s->pad && (!guest_range_ok(s->pad, JUMP_PAD_MAX) || s->pad % JUMP_PAD_ALIGN)))
 		return false;
 	for (unsigned i = 0; i < s->n; i++)
-		if (referred(s, i) && !near(s->stub, referred(s, i)))
+		if (referred(s, i) && !near(i ? s->stub : to, referred(s, i)))
 			return false;
-	put(out, &jmp, 1, s->addr, s->stub);
+	put(out, &jmp, 1, s->addr, to);
 	memset(out + JUMP_LEN, OP_NOP, s->insn[0].len - JUMP_LEN);
 	return true;
 }
@@ -142,19 +146,48 @@ static unsigned copy(const struct jump_site *s, unsigned i, uint8_t *out, uint64
 	return in->len;
 }
 
+/* A jump by the address behind it, which is aligned, as the program may have set AC. n: how much there is before, from a place that is. */
+static unsigned far_jump(uint8_t *out, unsigned n, uint64_t to)
+{
+	static const uint8_t jmp[2] = { 0xff, 0x25 };
+	unsigned at = (n + FAR_JUMP_LEN + 7) & ~7u;
+
+	n += put(out + n, jmp, sizeof(jmp), n, at);
+	memset(out + n, OP_NOP, at - n);
+	memcpy(out + at, &to, sizeof(to));
+	return at + (unsigned)sizeof(to);
+}
+
+unsigned jump_pad(const struct jump_site *s, uint8_t out[JUMP_PAD_MAX])
+{
+	unsigned n = copy(s, 0, out, s->pad);
+
+	return far_jump(out, n, s->stub);
+}
+
 unsigned jump_stub(const struct jump_site *s, bool direct, uint8_t out[JUMP_SLOT], uint8_t at[JUMP_INSNS + 1])
 {
-	static const uint8_t jmp = OP_JMP, lea_rcx[3] = { 0x48, 0x8d, 0x0d };
+	static const uint8_t jmp = OP_JMP, lea_rcx[3] = { 0x48, 0x8d, 0x0d }, mov_rcx[2] = { 0x48, 0xb9 };
+	const uint64_t behind = s->addr + s->len + SYSCALL_LEN;
 	unsigned n = 0, count = direct ? 1 : s->n;
 
-	for (unsigned i = 0; i < count; i++) {
+	at[0] = JUMP_SLOT;
+	for (unsigned i = !!s->pad; i < count; i++) {
 		at[i] = (uint8_t)n;
 		n += copy(s, i, out + n, s->stub + n);
 	}
 	at[count] = (uint8_t)n;
+	if (direct && s->pad)
+		return far_jump(out, n, s->addr + s->off[1]);
 	if (direct)
 		return n + put(out + n, &jmp, 1, s->stub + n, s->addr + s->off[1]);
-	n += put(out + n, lea_rcx, sizeof(lea_rcx), s->stub + n, s->addr + s->len + SYSCALL_LEN);
+	if (s->pad) {
+		memcpy(out + n, mov_rcx, sizeof(mov_rcx));
+		memcpy(out + n + sizeof(mov_rcx), &behind, sizeof(behind));
+		n += MOV_LEN;
+	} else {
+		n += put(out + n, lea_rcx, sizeof(lea_rcx), s->stub + n, behind);
+	}
 	return n + put(out + n, &jmp, 1, s->stub + n, SWITCHLESS_BASE + ABI_SW_CODE + ABI_SW_JUMP);
 }
 
@@ -162,8 +195,12 @@ enum jump_at jump_explain(const struct jump_site *s, bool direct, struct guest_r
 {
 	unsigned count = direct ? 1 : s->n;
 	uint8_t code[JUMP_SLOT], at[JUMP_INSNS + 1];
-	uint64_t off = r->rip - s->stub;
+	uint64_t off = r->rip - s->stub, in_pad = r->rip - s->pad;
 
+	if (s->pad && (in_pad == 0 || in_pad == s->off[1])) {
+		r->rip = s->addr + in_pad;
+		return in_pad ? JUMP_AFTER : JUMP_BEFORE;
+	}
 	jump_stub(s, direct, code, at);
 	for (unsigned i = 0; i <= count; i++) {
 		if (off != at[i])
@@ -171,7 +208,7 @@ enum jump_at jump_explain(const struct jump_site *s, bool direct, struct guest_r
 		r->rip = s->addr + s->off[i];
 		return i ? JUMP_AFTER : JUMP_BEFORE;
 	}
-	if (direct || off != at[count] + LEA_LEN)
+	if (direct || off != at[count] + (s->pad ? MOV_LEN : LEA_LEN))
 		return JUMP_NOWHERE;
 	r->rip = r->rcx;
 	r->r11 = r->rflags;
@@ -231,7 +268,9 @@ int jump_place(struct vm *vm, const struct jump_site *s)
 
 	if (rc < 0)
 		return rc;
+	jump_remove(vm, s->stub);
 	*slot(vm, s->stub) = *s;
+	vm->jumps.pads += !!s->pad;
 	if (s->stub >= vm->jumps.end)
 		vm->jumps.end = s->stub + JUMP_SLOT;
 	show(vm, s);
@@ -240,8 +279,10 @@ int jump_place(struct vm *vm, const struct jump_site *s)
 
 void jump_remove(struct vm *vm, uint64_t stub)
 {
-	if (vm->jumps.site && jump_stub_ok(stub))
-		slot(vm, stub)->addr = 0;
+	if (!vm->jumps.site || !jump_stub_ok(stub))
+		return;
+	vm->jumps.pads -= slot(vm, stub)->addr && slot(vm, stub)->pad ? 1 : 0;
+	slot(vm, stub)->addr = 0;
 }
 
 void jump_direct(struct vm *vm, bool direct)
@@ -254,11 +295,21 @@ void jump_direct(struct vm *vm, bool direct)
 			show(vm, slot(vm, stub));
 }
 
+static const struct jump_site *site_of_pad(const struct vm *vm, uint64_t rip)
+{
+	for (uint64_t stub = JUMP_BASE; vm->jumps.pads && stub < vm->jumps.end; stub += JUMP_SLOT) {
+		const struct jump_site *s = slot(vm, stub);
+
+		if (s->addr && s->pad && rip - s->pad < JUMP_PAD_MAX && rip - s->pad <= s->off[1])
+			return s;
+	}
+	return NULL;
+}
+
 enum jump_at jump_stop(const struct vm *vm, struct guest_regs *r)
 {
 	uint64_t stub = r->rip & ~(uint64_t)(JUMP_SLOT - 1);
+	const struct jump_site *s = stub < JUMP_BASE ? site_of_pad(vm, r->rip) : stub < vm->jumps.end ? slot(vm, stub) : NULL;
 
-	if (stub < JUMP_BASE || stub >= vm->jumps.end || !slot(vm, stub)->addr)
-		return JUMP_NOWHERE;
-	return jump_explain(slot(vm, stub), !vm->jumps.entering, r);
+	return s && s->addr ? jump_explain(s, !vm->jumps.entering, r) : JUMP_NOWHERE;
 }

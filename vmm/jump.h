@@ -8,6 +8,10 @@
  * may change at any stop: they enter guestlib, or go back to the program's own `syscall` ("direct"), as breakpoints and searches
  * for execution points need it. vcpu_run() returns no stop inside a stub: it is in front of X, at the `syscall`, or a system call.
  *
+ * Code that is farther away (executables that are not near the libraries) takes a step between: X becomes a jump to a *pad*, some
+ * bytes of the program's own memory close by that belong to nobody. X is done there, and a jump by an address in memory leads to
+ * the stub, which has the rest. The program may see a pad, so it never changes.
+ *
  * Which sites, and their bytes in the program's memory: syscall-emu/text_jump.h.
  */
 #ifndef SANDREC_JUMP_H
@@ -26,6 +30,7 @@
 
 struct jump_site {
 	uint64_t addr, stub;       /* of X and of its stub */
+	uint64_t pad;              /* not 0: X is out of the stub's reach, and done here in the program's memory */
 	uint8_t len;               /* from X to the `syscall` */
 	uint8_t code[JUMP_X_MAX];  /* what stands there */
 	/* Filled by jump_decode(). */
@@ -47,12 +52,18 @@ bool jump_find(struct jump_site *s, uint64_t call, const uint8_t *end, size_t av
 /* Is that memory one of stubs, at all? */
 bool jump_stub_ok(uint64_t stub);
 
-/* What X becomes, s->insn[0].len bytes. False: the stub is out of reach, or what the code refers to is from there. */
+/* What X becomes, s->insn[0].len bytes. False: stub or pad are out of reach, or what the code refers to is from there. */
 bool jump_patch(const struct jump_site *s, uint8_t *out);
+
+/* The bytes of the pad: how many. */
+#define JUMP_PAD_MAX 32
+#define JUMP_PAD_ALIGN 8
+unsigned jump_pad(const struct jump_site *s, uint8_t out[JUMP_PAD_MAX]);
 
 /*
  * The stub's code: its length. For a site that jump_patch() accepts. at: where in it the instructions are that are executed there,
- * and what comes behind them: all when it enters guestlib, X alone when it is direct.
+ * and what comes behind them: all when it enters guestlib, X alone when it is direct; without X, whose place is unused then, where
+ * there is a pad.
  */
 unsigned jump_stub(const struct jump_site *s, bool direct, uint8_t out[JUMP_SLOT], uint8_t at[JUMP_INSNS + 1]);
 

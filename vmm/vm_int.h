@@ -47,6 +47,7 @@ struct switchless {
 struct jumps {
 	struct jump_site *site;  /* JUMP_SLOTS; addr 0: free. NULL: none so far */
 	uint8_t *page[JUMP_SIZE / PAGE_SIZE_4K]; /* host views; NULL: not mapped */
+	unsigned pads;           /* sites that have one */
 	uint64_t end;            /* no stub is at or above; 0: none */
 	bool entering;           /* they are not direct */
 };

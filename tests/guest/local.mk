@@ -5,7 +5,7 @@ guest_headers := $(sort $(wildcard $(srcdir)/%D%/*.h))
 guest_programs = $(patsubst $(srcdir)/%D%/%.c,%D%/bin/%,$(guest_sources))
 guest_cflags = -std=gnu17 -O1 -g -Wall -Wextra -D_GNU_SOURCE $(WERROR_CFLAGS)
 guest_variants = %D%/bin/hello.static %D%/bin/hello.static-pie %D%/bin/hello.no-pie
-guest_variants += %D%/bin/drop_rights.static %D%/bin/any_cpuid.static %D%/bin/args.static %D%/bin/time.static %D%/bin/mmap.static %D%/bin/any_values.static
+guest_variants += %D%/bin/drop_rights.static %D%/bin/any_cpuid.static %D%/bin/args.static %D%/bin/time.static %D%/bin/mmap.static %D%/bin/any_values.static %D%/bin/call_sites.static %D%/bin/call_memory.static
 if HAVE_MUSL
 guest_variants += %D%/bin/hello.musl %D%/bin/hello.musl-static
 endif

@@ -179,6 +179,58 @@ START_TEST(stub_enters_guestlib)
 }
 END_TEST
 
+/* Far away: X in a pad, the rest in the stub. */
+static uint64_t far_target(const uint8_t *code, unsigned n, uint64_t base)
+{
+	uint64_t to;
+	int32_t disp;
+
+	ck_assert(code[n] == 0xff && code[n + 1] == 0x25); /* jmp *disp(%rip) */
+	memcpy(&disp, code + n + 2, 4);
+	ck_assert_uint_eq((base + n + 6 + (unsigned)disp) % 8, 0);
+	memcpy(&to, code + n + 6 + disp, 8);
+	return to;
+}
+
+START_TEST(pads)
+{
+	uint8_t out[JUMP_X_MAX], pad[JUMP_PAD_MAX], code[JUMP_SLOT], at[JUMP_INSNS + 1];
+	struct jump_site s = SITE(0x401005, "\x80\x3d\0\x10\0\0\0\x31\xc0");
+	struct guest_regs r = { .rflags = 0x246 };
+
+	s.pad = 0x401f08;
+	ck_assert(jump_patch(&s, out));
+	ck_assert_uint_eq(target(out, 5, s.addr, INSN_JUMP), s.pad);
+	ck_assert_uint_le(jump_pad(&s, pad), JUMP_PAD_MAX);
+	ck_assert_uint_eq(far_target(pad, 7, s.pad), s.stub);
+	jump_stub(&s, true, code, at);
+	ck_assert_uint_eq(far_target(code, 0, s.stub), s.addr + 7);
+	jump_stub(&s, false, code, at);
+	ck_assert(!memcmp(code, "\x31\xc0\x48\xb9\x07\x10\x40\0\0\0\0\0\xe9", 13));
+	r.rip = s.pad;
+	ck_assert(jump_explain(&s, false, &r) == JUMP_BEFORE && r.rip == s.addr);
+	r.rip = s.pad + 7;
+	ck_assert(jump_explain(&s, false, &r) == JUMP_AFTER && r.rip == s.addr + 7);
+	r.rip = s.stub;
+	ck_assert(jump_explain(&s, false, &r) == JUMP_AFTER && r.rip == s.addr + 7);
+	r.rip = s.stub;
+	ck_assert(jump_explain(&s, true, &r) == JUMP_AFTER && r.rip == s.addr + 7);
+	r.rip = s.stub + 2;
+	ck_assert(jump_explain(&s, false, &r) == JUMP_AFTER && r.rip == 0x401005);
+	r.rip = s.stub + 12;
+	r.rcx = 0x401007;
+	ck_assert(jump_explain(&s, false, &r) == JUMP_CALLED && r.rip == 0x401007 && r.r11 == 0x246);
+	/* Its own reach, and the stub's. */
+	s.pad = 0x90000000;
+	ck_assert(!jump_patch(&s, out));
+	s.pad = 0x401f09;
+	ck_assert(!jump_patch(&s, out));
+	s = SITE(0x401005, "\xb8\0\0\0\0\x74\x10");
+	s.pad = 0x401f08;
+	ck_assert(!jump_patch(&s, out));
+}
+END_TEST
+
 static enum jump_at explain(const struct jump_site *s, bool direct, uint64_t off, struct guest_regs *r)
 {
 	*r = (struct guest_regs){ .rflags = 0x246, .r11 = 1, .rcx = LIBRARY + 2, .rip = s->stub + off };
@@ -223,6 +275,7 @@ int main(void)
 	tcase_add_test(c, direct_stub_goes_back);
 	tcase_add_test(c, stub_enters_guestlib);
 	tcase_add_test(c, places_in_a_stub);
+	tcase_add_test(c, pads);
 	suite_add_tcase(s, c);
 	return unit_run(s);
 }
