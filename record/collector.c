@@ -1,5 +1,6 @@
 /* Following a process tree. Contract: collector.h. */
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -28,6 +29,8 @@ struct collector {
 	int born;                  /* of their processes */
 	int error;                 /* the first process that could not be recorded */
 	struct spare_rings spares;
+	pthread_t closer;
+	int to_close[2];           /* a pipe: descriptors that take their time to be closed */
 	struct files_store *files; /* NULL until it is needed */
 	struct manifest_proc *procs;
 };
@@ -154,7 +157,30 @@ static void store(struct collector *c, const int fds[CONTROL_FDS])
 	control_send(fds[1], &s, sizeof(s), NULL, 0);
 }
 
-static void take(struct collector *c, struct control_message *m, const int fds[CONTROL_FDS], pid_t pid)
+static void *close_slowly(void *arg)
+{
+	const struct collector *c = arg;
+	int fd;
+
+	while (read(c->to_close[0], &fd, sizeof(fd)) == sizeof(fd))
+		close(fd);
+	return NULL;
+}
+
+/*
+ * What process f leaves, instead of what it left before: that is not closed here, where everybody would wait for it, nor
+ * before the process has no descriptor of it any more.
+ */
+static void leave_vm(const struct collector *c, struct follower *f, int *fd)
+{
+	int old = f ? follower_vm(f, *fd) : *fd;
+
+	*fd = -1;
+	if (old >= 0 && write(c->to_close[1], &old, sizeof(old)) != sizeof(old))
+		close(old);
+}
+
+static void take(struct collector *c, struct control_message *m, int fds[CONTROL_FDS], pid_t pid)
 {
 	struct follower *f = find(c, m->number);
 
@@ -169,10 +195,15 @@ static void take(struct collector *c, struct control_message *m, const int fds[C
 	case CONTROL_PROGRAM:
 		if (f)
 			memcpy(f->comm, m->comm, sizeof(f->comm));
+		leave_vm(c, f, &fds[0]);
 		break;
 	case CONTROL_ENDED:
+		leave_vm(c, f, &fds[0]);
 		if (f)
 			follower_ended(f, m->status);
+		break;
+	case CONTROL_VM:
+		leave_vm(c, f, &fds[0]);
 		break;
 	case CONTROL_STORE:
 		store(c, fds);
@@ -231,7 +262,9 @@ int collector_follow_first(struct collector *c, pid_t pid, const char *comm)
 
 int collector_start(struct collector *c)
 {
-	return -pthread_create(&c->listener, NULL, listen_control, c);
+	int rc = pipe2(c->to_close, O_CLOEXEC) < 0 ? -errno : -pthread_create(&c->closer, NULL, close_slowly, c);
+
+	return rc < 0 ? rc : -pthread_create(&c->listener, NULL, listen_control, c);
 }
 
 void collector_leave(struct collector *c)
@@ -279,6 +312,9 @@ int collector_finish(struct collector *c, struct manifest *m)
 	size_t n = 0;
 
 	pthread_join(c->listener, NULL);
+	close(c->to_close[1]);
+	pthread_join(c->closer, NULL);
+	close(c->to_close[0]);
 	error = c->error;
 	for (struct follower *f = c->first; f; f = f->next, n++) {
 		follower_join(f);

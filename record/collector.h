@@ -1,7 +1,7 @@
 /*
  * The supervisor's side of a process tree: one follower thread per guest process empties its ring into its stream, and
  * one thread listens to them: they announce themselves, their programs and their end, take the rings of their children and
- * have files stored that they cannot store themselves (control.h).
+ * have files stored that they cannot store themselves (control.h). A third closes their virtual machines.
  */
 #ifndef SANDREC_COLLECTOR_H
 #define SANDREC_COLLECTOR_H

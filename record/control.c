@@ -70,6 +70,13 @@ static void take_ancillary(struct msghdr *h, int fds[CONTROL_FDS], pid_t *sender
 	}
 }
 
+int control_leave_vm(int control, const struct control_message *m, int vm_fd)
+{
+	int rc = vm_fd < 0 ? -EBADF : control_send(control, m, sizeof(*m), &vm_fd, 1);
+
+	return rc == 0 || rc == -EPIPE || m->type == CONTROL_VM ? rc : control_send(control, m, sizeof(*m), NULL, 0);
+}
+
 /* flags: of recvmsg. Returns as control_receive(), or -EAGAIN. */
 static int receive(int fd, void *message, size_t len, int fds[CONTROL_FDS], pid_t *sender, int flags)
 {

@@ -21,7 +21,8 @@ enum control_type {
 	CONTROL_WANT = 1, /* there is no ring to take: one more */
 	CONTROL_BORN,     /* with number, parent, comm, by the new process itself */
 	CONTROL_PROGRAM,  /* number, comm */
-	CONTROL_ENDED,    /* number, status */
+	CONTROL_ENDED,    /* number, status; perhaps with the descriptor of its virtual machine, as CONTROL_VM */
+	CONTROL_VM,       /* number; with the descriptor of the virtual machine that it is about to leave */
 	CONTROL_STORE     /* with two descriptors: a file, and a socket for the answer, struct control_stored */
 };
 
@@ -51,6 +52,13 @@ int control_send(int fd, const void *message, size_t len, const int *fds, unsign
  * nobody is there any more.
  */
 int control_receive(int fd, void *message, size_t len, int fds[CONTROL_FDS], pid_t *sender);
+
+/*
+ * Guest side: a message with the virtual machine that this process leaves by its end or by exec. Who closes the last
+ * descriptor of a machine waits for KVM, some 100 us on a quiet host, many milliseconds on a busy one: not the process, for
+ * whose end its parent waits, but the supervisor. Without effect on the message when the descriptor cannot be sent.
+ */
+int control_leave_vm(int control, const struct control_message *m, int vm_fd);
 
 /* Guest side. The number of the next ring (> 0) and its descriptor, hidden; or why there is none. */
 int control_take_ring(int control, int *ring_fd);

@@ -11,6 +11,7 @@
 #include "trace/tracedir.h"
 
 #define DRAIN_MS 500
+#define GONE_MS 1000 /* from a process's last words to its end, when it is not busy with anything but ending */
 #define DEAD_MS 10 /* between the last record and the end of its process */
 
 /* One that has said so writes nothing more. Another's end is seen by its descriptor: its pid may be somebody else's by now. */
@@ -59,6 +60,18 @@ static void leave_ring(struct follower *f)
 		unlinkat(f->dir, name, 0);
 }
 
+/* Not before the process is gone: it would be the last one, then. */
+static void close_vm(struct follower *f)
+{
+	struct pollfd p = { .fd = f->pidfd, .events = POLLIN };
+	int fd = __atomic_exchange_n(&f->vm, FOLLOWER_GONE, __ATOMIC_ACQ_REL);
+
+	if (fd < 0)
+		return;
+	poll(&p, 1, GONE_MS);
+	close(fd);
+}
+
 static void *follow(void *arg)
 {
 	struct follower *f = arg;
@@ -80,6 +93,7 @@ static void *follow(void *arg)
 		stream_writer_close(f->out);
 	}
 	ring_close(f->ring);
+	close_vm(f);
 	if (f->pidfd >= 0)
 		close(f->pidfd);
 	return NULL;
@@ -109,6 +123,7 @@ int follower_start(struct follower *f)
 
 	if (rc < 0)
 		return rc;
+	f->vm = FOLLOWER_NO_VM;
 	f->pidfd = (int)syscall(SYS_pidfd_open, f->pid, 0);
 	rc = f->pidfd < 0 && errno != ESRCH ? -errno : -pthread_create(&f->thread, NULL, follow, f);
 	if (rc == 0)
@@ -125,6 +140,17 @@ void follower_ended(struct follower *f, int status)
 {
 	f->status = status;
 	__atomic_store_n(&f->ended, true, __ATOMIC_RELEASE);
+}
+
+int follower_vm(struct follower *f, int fd)
+{
+	int was = __atomic_exchange_n(&f->vm, fd, __ATOMIC_ACQ_REL);
+
+	if (was != FOLLOWER_GONE)
+		return was;
+	/* Only the listener calls this, so it is still what we put there. */
+	__atomic_store_n(&f->vm, FOLLOWER_GONE, __ATOMIC_RELEASE);
+	return fd;
 }
 
 void follower_join(struct follower *f)

@@ -30,16 +30,24 @@ struct follower {
 	struct ring *ring;
 	struct stream_writer *out;
 	int pidfd;                 /* -1: gone already */
+	int vm;                    /* the virtual machine that it leaves, or one of enum follower_vm; atomic */
 	bool ended;                /* it has said so; by another thread, atomically */
 	int status;                /* valid then */
 	int error;
 	uint64_t events;
 };
 
+enum follower_vm { FOLLOWER_NO_VM = -1, FOLLOWER_GONE = -2 };
+
 /* Its ring exists. Negative errno; f is then the caller's to free. */
 int follower_start(struct follower *f);
 /* Its last words. */
 void follower_ended(struct follower *f, int status);
+/*
+ * The descriptor of a virtual machine that the process is about to leave is kept, until the process is gone or the next one
+ * comes (-1: none, but the process has left the last one). Returns a descriptor that the caller is to close, or -1.
+ */
+int follower_vm(struct follower *f, int fd);
 void follower_join(struct follower *f);
 
 #endif

@@ -121,8 +121,13 @@ void recorder_tell(const struct recorder *r, int32_t type, const struct task *t,
 	struct control_message m = { .type = type, .number = r->link.number, .parent = parent, .status = t->wait_status };
 
 	snprintf(m.comm, sizeof(m.comm), "%s", t->proc->comm);
-	if (r->link.ring)
-		control_send(r->link.control, &m, sizeof(m), NULL, 0); /* an error: the ring's file keeps what there is */
+	if (!r->link.ring)
+		return;
+	/* An error: the ring's file keeps what there is. */
+	if (type == CONTROL_ENDED || type == CONTROL_VM)
+		control_leave_vm(r->link.control, &m, vm_own_fd(t->proc->vm));
+	else
+		control_send(r->link.control, &m, sizeof(m), NULL, 0);
 }
 
 /* Others who share the descriptors would keep ours open. From here on no kick may come for the vCPU. */

@@ -108,6 +108,7 @@ int64_t recorder_exec_call(struct session *s, struct task *t, struct plan *p, st
 	recorder_log_syscall(r, t, t->regs, 0);
 	handover_fill(&h, t);
 	h.kind = HANDOVER_RECORD;
+	h.kvm.image = (h.kvm.image + 1) % KVM_IMAGES;
 	h.dir_fd = r->link.dir;
 	h.control_fd = r->link.control;
 	h.shared_fd = r->link.shared;
@@ -116,6 +117,7 @@ int64_t recorder_exec_call(struct session *s, struct task *t, struct plan *p, st
 		h.ring_fd = r->link.ring_fd;
 		h.events = ring_events(r->link.ring);
 	}
+	recorder_tell(r, CONTROL_VM, t, 0);
 	recorder_end_turn(r, t);
 	signal_host_requeue(t);
 	handover_exec(&h, q);

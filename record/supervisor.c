@@ -185,7 +185,7 @@ static void wait_for(pid_t pid, int *status)
 		;
 }
 
-/* Every process takes two descriptors here; the guest has the limit that it would have had. */
+/* Every process takes three descriptors here at most; the guest has the limit that it would have had. */
 static void raise_limit(void)
 {
 	struct rlimit l;

@@ -20,7 +20,9 @@ struct kvm_host {
 	bool immediate_exit, xsave2, xcrs, pmu_cap;
 	struct pmu pmu;       /* the branch counter it gives to guests, not proven yet */
 	unsigned phys_bits;   /* guest-physical address width that may be used */
+	unsigned image;       /* below KVM_IMAGES; another one when this process had a VM that others may hold (vm.c) */
 };
+#define KVM_IMAGES 4u
 
 /*
  * Opens /dev/kvm and checks everything sandrec cannot do without. On failure returns a negative errno and writes one

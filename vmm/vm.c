@@ -1,5 +1,6 @@
 /* Virtual machines and their memory slots. Contract: vm.h; layout of guest-physical space: vm_int.h. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -157,6 +158,23 @@ static int have_apics(struct vm *vm)
 	return rc < 0 ? rc : kvm_ioctl(vm->fd, KVM_ENABLE_CAP, &halt);
 }
 
+/*
+ * KVM gives a VM a directory in debugfs, whose name is the process's id and the number of this descriptor before it is
+ * moved, and complains in the kernel's log when there is one: that of the image before, whose VM others may still hold.
+ */
+static int make_vm(const struct kvm_host *h)
+{
+	int lower[KVM_IMAGES], fd;
+
+	for (unsigned i = 0; i < h->image; i++)
+		lower[i] = fcntl(h->fd, F_DUPFD_CLOEXEC, 0);
+	fd = kvm_ioctl(h->fd, KVM_CREATE_VM, NULL);
+	for (unsigned i = 0; i < h->image; i++)
+		if (lower[i] >= 0)
+			close(lower[i]);
+	return fd < 0 ? fd : kvm_keep_fd(fd);
+}
+
 /* At GUEST_TOP, if nothing is there. */
 static void *reserve_own(void)
 {
@@ -170,9 +188,8 @@ static int vm_init(struct vm *vm)
 {
 	int rc;
 
-	vm->fd = kvm_ioctl(vm->host.fd, KVM_CREATE_VM, NULL);
-	if (vm->fd >= 0)
-		vm->fd = kvm_keep_fd(vm->fd);
+	vm->owner = getpid();
+	vm->fd = make_vm(&vm->host);
 	if (vm->fd < 0)
 		return vm->fd;
 	no_hypercall_patching(vm);
@@ -280,6 +297,11 @@ void vm_overlay_remove(struct vm *vm, struct vm_overlay *o)
 int vm_fd(const struct vm *vm)
 {
 	return vm->fd;
+}
+
+int vm_own_fd(const struct vm *vm)
+{
+	return vm->owner == getpid() ? vm->fd : -1;
 }
 
 const struct cpu_table *vm_cpu(const struct vm *vm)

@@ -52,6 +52,8 @@ int vm_overlay_place(struct vm *vm, struct vm_overlay *o, uint64_t at);
 void vm_overlay_remove(struct vm *vm, struct vm_overlay *o);
 
 int vm_fd(const struct vm *vm);
+/* The same in the process that made it, -1 in another: a vfork child borrows its parent's. */
+int vm_own_fd(const struct vm *vm);
 const struct cpu_table *vm_cpu(const struct vm *vm);
 
 /* Statistics for `sandrec stat` and tests. */

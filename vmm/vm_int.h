@@ -14,6 +14,8 @@
 #ifndef SANDREC_VM_INT_H
 #define SANDREC_VM_INT_H
 
+#include <sys/types.h>
+
 #include "vmm/jump.h"
 #include "vmm/layout.h"
 #include "vmm/vm.h"
@@ -54,6 +56,7 @@ struct jumps {
 
 struct vm {
 	int fd;
+	pid_t owner;            /* the process that KVM lets use it */
 	struct kvm_host host;
 	struct cpu_table cpu;
 	uint8_t *own;           /* host view of guest-physical GPA_OWN */
