@@ -161,6 +161,7 @@ static int64_t plain_exec(struct session *s, struct task *t, struct plan *p, str
 		return rc;
 	handover_fill(&h, t);
 	h.kind = HANDOVER_PLAIN;
+	h.shared_fd = plain->shared_fd;
 	signal_host_requeue(t);
 	handover_exec(&h, q);
 	signal_host_die(SIGKILL); /* as Linux ends a program whose exec fails too late to return */

@@ -66,11 +66,15 @@ static int open_recorder(const struct handover *h, int program_fd, struct record
 
 static struct session *open_session(const struct handover *h, struct exec_request *q, struct recorder **rec)
 {
-	static struct plain plain = { { &plain_ops }, -1 };
+	static struct plain plain = { { &plain_ops }, -1, -1 };
+	struct tree *tree;
 	int rc;
 
 	if (h->kind == HANDOVER_PLAIN) {
 		plain.program_fd = q->fd;
+		plain.shared_fd = h->shared_fd < 0 ? -1 : fd_hide(h->shared_fd);
+		if (plain.shared_fd >= 0)
+			tree_open(plain.shared_fd, &tree); /* a cache and nothing more */
 		return &plain.base;
 	}
 	rc = open_recorder(h, q->fd, rec);

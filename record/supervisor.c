@@ -316,7 +316,8 @@ int run_recorded(const struct run_request *q, struct run_result *res)
 
 int run_plain(const struct run_request *q, struct run_result *res)
 {
-	static struct plain session = { { &plain_ops }, -1 };
+	static struct plain session = { { &plain_ops }, -1, -1 };
+	struct tree *tree;
 	static struct kvm_host kvm;
 	static struct cpu_table cpu;
 	struct exec_params x;
@@ -332,6 +333,8 @@ int run_plain(const struct run_request *q, struct run_result *res)
 	fd_hide_init();
 	handover_prepare();
 	kvm.fd = fd_hide(kvm.fd);
+	if (tree_create(&tree, &session.shared_fd) < 0)
+		session.shared_fd = -1;
 	if (q->cwd && chdir(q->cwd) < 0) {
 		snprintf(res->why, sizeof(res->why), "cannot change to %s: %s", q->cwd, strerror(errno));
 		return -errno;

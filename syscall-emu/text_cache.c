@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "syscall-emu/text_cache.h"
+#include "trace/files.h"
 #include "vmm/memo.h"
 #include "vmm/text_funcs.h"
 
@@ -56,6 +57,39 @@ static void share_scan(XXH128_hash_t key, const struct text_found *f)
 	memcpy(s.hit, f->hit, f->n * sizeof(s.hit[0]));
 	memo_put(shared, (const uint64_t[2]){ key.low64, key.high64 }, &s,
 		 offsetof(struct shared_scan, hit) + f->n * sizeof(s.hit[0]));
+}
+
+static bool clean_key(int fd, uint64_t offset, uint64_t len, unsigned kinds, uint64_t key[2])
+{
+	uint64_t k[5] = { offset, len, kinds };
+	XXH128_hash_t h;
+
+	if (!shared || fd < 0 || !files_content_key(fd, k + 3))
+		return false;
+	h = XXH3_128bits(k, sizeof(k));
+	key[0] = h.low64;
+	key[1] = h.high64;
+	return true;
+}
+
+/* The keys of scans are hashes of text; that one of these is the same is as likely as any other accident. */
+static const char clean[] = "nothing";
+
+bool text_cache_clean(int fd, uint64_t offset, uint64_t len, unsigned kinds)
+{
+	unsigned char bytes[MEMO_BYTES];
+	uint64_t key[2];
+
+	return clean_key(fd, offset, len, kinds, key) && memo_get(shared, key, bytes) == sizeof(clean) &&
+	       !memcmp(bytes, clean, sizeof(clean));
+}
+
+void text_cache_found_clean(int fd, uint64_t offset, uint64_t len, unsigned kinds)
+{
+	uint64_t key[2];
+
+	if (clean_key(fd, offset, len, kinds, key))
+		memo_put(shared, key, clean, sizeof(clean));
 }
 
 const struct text_found *text_cache_scan(struct text_cache *c, const struct text_source *x)

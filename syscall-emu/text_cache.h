@@ -33,6 +33,13 @@ struct text_source {
 /* Gives and takes scans there from now on; it must outlive the process. */
 void text_cache_share(struct memo *m);
 
+/*
+ * Is it known that this part of the file holds nothing that is looked for, not even something alike? Then nobody has to look
+ * at it: the text of a compiler is 30 MB. Only for memory that shows the file's own bytes. The second says so to the others.
+ */
+bool text_cache_clean(int fd, uint64_t offset, uint64_t len, unsigned kinds);
+void text_cache_found_clean(int fd, uint64_t offset, uint64_t len, unsigned kinds);
+
 /* What the scan finds, the cache's until the next call; NULL: no memory. */
 const struct text_found *text_cache_scan(struct text_cache *c, const struct text_source *x);
 void text_cache_free(struct text_cache *c);

@@ -39,7 +39,7 @@ static void read_text(const struct text_patches *t, struct text *x)
 }
 
 /* Most texts hold nothing of interest: that is found out without a copy of the whole. */
-static bool suspects(uint64_t start, uint64_t end, unsigned kinds)
+static bool search(uint64_t start, uint64_t end, unsigned kinds)
 {
 	uint8_t piece[SEARCH_PIECE];
 
@@ -52,6 +52,16 @@ static bool suspects(uint64_t start, uint64_t end, unsigned kinds)
 			return false;
 		start += n - (TEXT_PATTERN_MAX - 1); /* one may lie across the border */
 	}
+	return false;
+}
+
+static bool suspects(uint64_t start, uint64_t end, unsigned kinds, int fd, uint64_t offset)
+{
+	if (text_cache_clean(fd, offset, end - start, kinds))
+		return false;
+	if (search(start, end, kinds))
+		return true;
+	text_cache_found_clean(fd, offset, end - start, kinds);
 	return false;
 }
 
@@ -178,7 +188,7 @@ static void scan_range(struct mm *mm, const struct vma *v, uint64_t start, uint6
 	const struct text_found *f;
 	struct text_source source;
 
-	if (!t || x.len > SCAN_MAX || !suspects(start, end, kinds))
+	if (!t || x.len > SCAN_MAX || !suspects(start, end, kinds, fd, offset))
 		return;
 	x.code = code = malloc(x.len);
 	if (!code)

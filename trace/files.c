@@ -219,6 +219,16 @@ static void shared_add(const struct files_store *s, const struct identity *id, c
 	memo_put(s->memo, key, &entry, sizeof(entry));
 }
 
+bool files_content_key(int fd, uint64_t key[2])
+{
+	struct identity id;
+
+	if (identity_of(fd, &id) < 0 || !is_settled(fd, &id))
+		return false;
+	shared_key(&id, key);
+	return true;
+}
+
 void files_share(struct files_store *s, struct memo *m)
 {
 	s->memo = m;

@@ -13,6 +13,7 @@
 #ifndef SANDREC_FILES_H
 #define SANDREC_FILES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -37,6 +38,12 @@ void files_continue(struct files_store *s);
 
 /* Identities of settled files that other processes have stored into this trace: those are there, and need not be looked at. */
 void files_share(struct files_store *s, struct memo *m);
+
+/*
+ * A key for the present content of a regular file, which what is found out about it may be remembered by. false: the file
+ * was changed a moment ago, or is where times say little; it may change without anybody seeing that.
+ */
+bool files_content_key(int fd, uint64_t key[2]);
 
 /* Stores the present content of fd (readable or not: /proc/self/fd is used if needed) and fills ref. -EINVAL: no
  * regular file. The file may be written meanwhile: what is stored is what was read, and its hash. fd's offset is not

@@ -1,5 +1,6 @@
 /* The table that processes share: what is put in comes out whole or not at all. */
 #include <check.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "syscall-emu/text_cache.h"
 #include "tests/unit/unit.h"
 #include "vmm/memo.h"
 
@@ -77,6 +79,30 @@ START_TEST(many_writers)
 }
 END_TEST
 
+/* "Nothing of interest in this part of the file": by which file it is, so never for one that may change unseen. */
+START_TEST(clean_text)
+{
+	int fd = open("/bin/sh", O_RDONLY), fresh = memfd_create("fresh", 0);
+
+	ck_assert(fd >= 0 && fresh >= 0);
+	ck_assert_int_eq(ftruncate(fresh, 8192), 0);
+	text_cache_found_clean(fd, 0, 4096, 1); /* there is nowhere to put it yet */
+	text_cache_share(m);
+	ck_assert(!text_cache_clean(fd, 0, 4096, 1));
+	text_cache_found_clean(fd, 0, 4096, 1);
+	ck_assert(text_cache_clean(fd, 0, 4096, 1));
+	ck_assert(!text_cache_clean(fd, 4096, 4096, 1));
+	ck_assert(!text_cache_clean(fd, 0, 8192, 1));
+	ck_assert(!text_cache_clean(fd, 0, 4096, 3));
+	ck_assert(!text_cache_clean(-1, 0, 4096, 1));
+	text_cache_found_clean(fresh, 0, 4096, 1);
+	ck_assert(!text_cache_clean(fresh, 0, 4096, 1));
+	text_cache_share(NULL);
+	close(fd);
+	close(fresh);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("memo");
@@ -84,6 +110,7 @@ int main(void)
 
 	tcase_set_timeout(t, 120);
 	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_add_test(t, clean_text);
 	tcase_add_test(t, put_and_get);
 	tcase_add_test(t, many_writers);
 	suite_add_tcase(s, t);
