@@ -155,11 +155,12 @@ static int debug_trap(struct task *t)
 size_t exception_code(const struct task *t, uint8_t code[INSN_MAX])
 {
 	uint64_t rip = t->regs->rip;
-	size_t to_page_end = PAGE_SIZE_4K - rip % PAGE_SIZE_4K;
+	size_t to_page_end = PAGE_SIZE_4K - rip % PAGE_SIZE_4K, n = INSN_MAX;
 
-	if (guest_read(code, rip, INSN_MAX) == 0)
-		return INSN_MAX;
-	return to_page_end < INSN_MAX && guest_read(code, rip, to_page_end) == 0 ? to_page_end : 0;
+	if (guest_read(code, rip, n) < 0)
+		n = to_page_end < INSN_MAX && guest_read(code, rip, to_page_end) == 0 ? to_page_end : 0;
+	text_patch_hide(t->proc->mm, rip, code, n);
+	return n;
 }
 
 /* An instruction was executed for the program, which may be stepping. */

@@ -15,7 +15,7 @@
 
 #define INSN_MAX 15
 
-/* Bytes at rip that can be read, at most INSN_MAX. */
+/* The program's own bytes at rip, as far as they can be read, at most INSN_MAX. */
 size_t exception_code(const struct task *t, uint8_t code[INSN_MAX]);
 
 /* Length of the rdtsc or rdtscp that starts at code, prefixes included; 0 when it is something else. */

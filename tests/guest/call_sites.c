@@ -30,6 +30,8 @@ SITE(by_jump, "mov $39, %eax\ntest %edi, %edi\njne by_jump_call\nmov $110, %eax\
 SITE(by_fault, "mov $110, %eax\nmov %rsp, %r8\nmov %rdi, %rsp\nby_fault_x: mov 8(%rsp), %r9\nby_fault_call: syscall\n"
 	       "mov %r8, %rsp\nret");
 extern const unsigned char by_fault_x[];
+SITE(by_bus, "mov $110, %eax\nmov %rsp, %r8\nby_bus_x: mov 0x100(%rdi), %edx\nby_bus_call: syscall\nret");
+extern const unsigned char by_bus_x[];
 
 /* Everything there is to compare. The offsets are in the code below. */
 struct state {
@@ -132,6 +134,26 @@ static void on_trap(int sig, siginfo_t *si, void *context)
 	trap_sum = trap_sum * 31 + (uint64_t)(c->uc_mcontext.gregs[REG_RIP] - (long)trap_base);
 }
 
+/* X reads behind the end of a mapped file. */
+static void bus_errors(const struct text *t, void *(*at)(const struct text *t, const void *p))
+{
+	site_fn f = (site_fn)at(t, by_bus);
+	int file = memfd_create("short", 0);
+	unsigned char *p;
+
+	CHECK(file >= 0 && ftruncate(file, 4096) == 0);
+	p = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+	CHECK(p != MAP_FAILED);
+	for (unsigned i = 0; i < MANY; i++)
+		CHECK(f((long)p, 0, 0, 0, 0, 0, 0) == parent);
+	for (unsigned i = 0; i < 4; i++) {
+		CHECK(f((long)p + 4096, 0, 0, 0, 0, 0, 0) == -1);
+		CHECK(fault_rip == (uint64_t)at(t, by_bus_x) && fault_addr == (uint64_t)p + 4096 + 0x100);
+	}
+	munmap(p, 8192);
+	close(file);
+}
+
 static void faults(const struct text *t, void *(*at)(const struct text *t, const void *p))
 {
 	static unsigned char stack[65536];
@@ -140,7 +162,8 @@ static void faults(const struct text *t, void *(*at)(const struct text *t, const
 	uint64_t good[4] = { 0 };
 	site_fn f = (site_fn)at(t, by_fault);
 
-	CHECK(sigaltstack(&alt, NULL) == 0 && sigaction(SIGSEGV, &sa, NULL) == 0);
+	CHECK(sigaltstack(&alt, NULL) == 0 && sigaction(SIGSEGV, &sa, NULL) == 0 && sigaction(SIGBUS, &sa, NULL) == 0);
+	bus_errors(t, at);
 	for (unsigned i = 0; i < MANY; i++)
 		CHECK(f((long)good, 0, 0, 0, 0, 0, 0) == parent);
 	for (unsigned i = 0; i < 8; i++) {
