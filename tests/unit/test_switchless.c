@@ -7,6 +7,8 @@
 
 #include "guestlib/abi.h"
 #include "tests/unit/vmm_guest.h"
+#include "vmm/jump.h"
+#include "vmm/step.h"
 #include "vmm/switchless.h"
 
 #define NEVER_NS 1000
@@ -359,6 +361,118 @@ START_TEST(test_forged_states)
 }
 END_TEST
 
+/* ---- by a jump ---- */
+
+#define HIGH (GUEST_TOP - 0x400000) /* in reach of stubs; CODE is not */
+
+GUEST_CODE(jumping, "xor %ebx, %ebx\n 1: lea 5(%rbx), %rax\n mov %rbx, %rdi\n mov %rbx, -8(%rsp)\n stc\n mov $0x1234, %r9d\n"
+	   " syscall\n jnc 2f\n lea 1(%rbx), %rdx\n cmp %rdx, %rax\n jne 2f\n cmp %rbx, -8(%rsp)\n jne 2f\n cmp $0x1234, %r9\n jne 2f\n"
+	   " inc %rbx\n cmp $20000, %rbx\n jne 1b\n ud2\n 2: int3");
+#define X_LEN 6
+
+/* The code at `at`, with its site patched; by way of a pad behind it where that is not 0. */
+static struct jump_site patched(uint64_t at, uint64_t pad)
+{
+	uint8_t *code = (uint8_t *)(uintptr_t)at, x[JUMP_X_MAX], behind[JUMP_PAD_MAX];
+	size_t call = (size_t)((const uint8_t *)memmem(jumping, 64, "\x0f\x05", 2) - jumping);
+	struct jump_site s = { .pad = pad };
+	unsigned n;
+
+	memcpy(code, jumping, (size_t)(jumping_end - jumping));
+	ck_assert(jump_find(&s, at + call, code + call, call, 1u << X_LEN));
+	ck_assert_uint_eq(s.len, X_LEN);
+	s.stub = jump_free(g.vm);
+	ck_assert(jump_patch(&s, x));
+	memcpy(code + call - s.len, x, s.len);
+	n = pad ? jump_pad(&s, behind) : 0;
+	memcpy((void *)(uintptr_t)pad, behind, n);
+	ck_assert_int_eq(jump_place(g.vm, &s), 0);
+	g.r->rip = at;
+	g.r->rsp = STACK_TOP;
+	g.r->rflags = 0x202;
+	return s;
+}
+
+/*
+ * Kicks come at every moment, and the stubs lead to guestlib and back to the `syscall` in turn: nothing but the program's own
+ * places is seen, no call is lost and none is made twice.
+ */
+static void stopped_anywhere_with_a_jump(uint64_t at, uint64_t pad)
+{
+	struct sigaction act = { .sa_handler = kick };
+	struct itimerspec often = { { .tv_nsec = 150000 }, { .tv_nsec = 150000 } };
+	struct sigevent ev = { .sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGUSR1 };
+	struct jump_site s;
+	unsigned stops = 0;
+	timer_t timer;
+
+	if (!installed(20000))
+		return;
+	ck_assert_int_eq(sigaction(SIGUSR1, &act, NULL), 0);
+	ev._sigev_un._tid = (int)syscall(SYS_gettid);
+	ck_assert_int_eq(timer_create(CLOCK_MONOTONIC, &ev, &timer), 0);
+	serve_with(count_on, ~0u);
+	s = patched(at, pad);
+	ck_assert_int_eq(timer_settime(timer, 0, &often, NULL), 0);
+	for (;;) {
+		enum vcpu_stop stop;
+
+		jump_direct(g.vm, stops++ / 16 % 2);
+		stop = guest_run();
+		ck_assert_msg(g.r->rip >= at && g.r->rip < at + 256, "rip %#lx", g.r->rip);
+		ck_assert(g.r->rip <= s.addr || g.r->rip >= s.addr + s.len);
+		ck_assert_uint_eq(g.r->rsp, STACK_TOP);
+		if (stop == VCPU_KICK || stop == VCPU_SERVED)
+			continue;
+		if (stop != VCPU_SYSCALL)
+			break;
+		ck_assert_uint_eq(g.r->rip, s.addr + s.len + 2);
+		ck_assert_uint_eq(g.r->rcx, g.r->rip);
+		ck_assert_uint_eq(g.r->r11, g.r->rflags);
+		count_on(g.r);
+	}
+	timer_delete(timer);
+	stop_serving();
+	ck_assert_msg(g.exit.stop == VCPU_EXCEPTION && g.exit.vector == 6, "vector %u at %#lx, round %lu", g.exit.vector,
+		      (unsigned long)(g.r->rip - at), g.r->rbx);
+	ck_assert_uint_eq(g.r->rbx, 20000);
+}
+
+START_TEST(test_stopped_anywhere_with_a_jump)
+{
+	guest_map(HIGH, PAGE_SIZE_4K, RWX, false);
+	stopped_anywhere_with_a_jump(HIGH, 0);
+}
+END_TEST
+
+START_TEST(test_stopped_anywhere_with_a_pad)
+{
+	stopped_anywhere_with_a_jump(CODE, CODE + 0xf00);
+}
+END_TEST
+
+/* One step over X, one over the `syscall`: whatever the stub is, and on any host. */
+START_TEST(test_steps_with_a_jump)
+{
+	for (unsigned pad = 0; pad < 2; pad++) {
+		struct jump_site s;
+		bool branch;
+
+		if (!pad)
+			guest_map(HIGH, PAGE_SIZE_4K, RWX, false);
+		s = pad ? patched(CODE, CODE + 0xf00) : patched(HIGH, 0);
+		while (g.r->rip != s.addr)
+			ck_assert_int_eq(vcpu_step(g.vcpu, &g.exit, &branch), 1);
+		g.r->r9 = 0;
+		ck_assert_int_eq(vcpu_step(g.vcpu, &g.exit, &branch), 1);
+		ck_assert(g.r->rip == s.addr + s.len && g.r->r9 == 0x1234 && !(g.r->rflags & TF));
+		ck_assert_int_eq(vcpu_step(g.vcpu, &g.exit, &branch), 0);
+		ck_assert_int_eq(g.exit.stop, VCPU_SYSCALL);
+		ck_assert(g.r->rip == s.addr + s.len + 2 && !(g.r->r11 & TF));
+	}
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("switchless");
@@ -375,6 +489,9 @@ int main(void)
 	tcase_add_test(tc, test_single_steps);
 	tcase_add_test(tc, test_bases_changed_by_the_program);
 	tcase_add_test(tc, test_stopped_anywhere);
+	tcase_add_test(tc, test_stopped_anywhere_with_a_jump);
+	tcase_add_test(tc, test_stopped_anywhere_with_a_pad);
+	tcase_add_test(tc, test_steps_with_a_jump);
 	tcase_add_test(tc, test_forged_states);
 	suite_add_tcase(s, tc);
 	return vmm_main(s);
