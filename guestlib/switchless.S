@@ -78,6 +78,10 @@ saved:
 	rdgsbase %rax
 	store	rax, SW_GS_BASE
 submit:
+	mov	data + ABI_SW_TAIL(%rip), %ebx
+	cmp	data + ABI_SW_HEAD(%rip), %ebx
+	jne	ring
+request:
 	movl	$ABI_SW_REQUEST, data + ABI_SW_STATE(%rip)
 	mov	data + ABI_SW_SPINS(%rip), %ecx
 look:
@@ -89,9 +93,20 @@ look:
 leave:
 	hlt
 answered:
-	cmpl	$ABI_SW_DONE, data + ABI_SW_STATE(%rip)
+	mov	data + ABI_SW_STATE(%rip), %eax
+	cmp	$ABI_SW_AGAIN, %eax
+	je	again
+	cmp	$ABI_SW_DONE, %eax
 	jne	leave
 	load	rax, SW_RAX
+go_on:
+	load	rbx, SW_RBX
+	load	rdx, SW_RDX
+	load	rsi, SW_RSI
+	load	rdi, SW_RDI
+	load	r8, SW_R8
+	load	r9, SW_R9
+	load	r10, SW_R10
 	load	r11, SW_R11
 	lea	data + ABI_SW_STACK(%rip), %rsp
 	push	%r11
@@ -99,6 +114,9 @@ answered:
 	load	rcx, SW_RCX
 	load	rsp, SW_RSP
 	jmp	*data + ABI_SW_REGS + SW_RIP * 8(%rip)
+again:
+	movl	$ABI_SW_IDLE, data + ABI_SW_STATE(%rip)
+	jmp	submit
 
 	/*
 	 * From the stub of a jump patch: rcx as `syscall` would have it, all else the program's. Its flags go to r11 without a
@@ -113,6 +131,68 @@ answered:
 	mov	data + ABI_SW_RSP(%rip), %rsp
 	.org guestlib_switchless + ABI_SW_JUMP_FLAGS, 0x90
 	jmp	guestlib_switchless
+
+	/*
+	 * Replay: the call that comes next is in the ring. If the registers and what the call reads are as recorded, what it
+	 * wrote is written and its result taken. If they are not it becomes a request: the replayer says what differs. A
+	 * fault on the way is a call that has not been made. ebx is the tail.
+	 */
+	.org guestlib_switchless + ABI_SW_RING, 0xcc
+ring:
+	cld
+	mov	%ebx, %eax
+	and	$ABI_SW_SLOTS - 1, %eax
+	shl	$ABI_SW_SLOT_SHIFT, %eax
+	lea	data + ABI_SW_SLOTS_AT(%rip), %rdx
+	add	%rax, %rdx
+	xor	%ecx, %ecx
+	.irp	nr, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
+	mov	data + ABI_SW_REGS + \nr * 8(%rip), %rax
+	xor	\nr * 8(%rdx), %rax
+	or	%rax, %rcx
+	.endr
+	cmpl	$0, data + ABI_SW_BASES(%rip)
+	je	compared
+	load	rax, SW_FS_BASE
+	xor	ABI_SW_CALL_FS(%rdx), %rax
+	or	%rax, %rcx
+	load	rax, SW_GS_BASE
+	xor	ABI_SW_CALL_GS(%rdx), %rax
+	or	%rax, %rcx
+compared:
+	test	%rcx, %rcx
+	jnz	request
+	mov	ABI_SW_CALL_PIECES(%rdx), %r8
+	lea	ABI_SW_CALL_FIRST(%rdx), %r9
+piece:
+	sub	$1, %r8
+	jb	take
+	mov	ABI_SW_PIECE_ADDR(%r9), %rdi
+	mov	ABI_SW_PIECE_LEN(%r9), %ecx
+	lea	ABI_SW_PIECE_BYTES(%r9), %rsi
+	lea	7(%rsi, %rcx), %r10
+	and	$-8, %r10
+	cmpl	$0, ABI_SW_PIECE_OUT(%r9)
+	mov	%r10, %r9
+	jne	written
+	cmp	%ecx, %ecx
+	repe cmpsb
+	jne	request
+	jmp	piece
+written:
+	rep movsb
+	jmp	piece
+take:
+	mov	ABI_SW_CALL_RESULT(%rdx), %rsi
+	mov	%rsi, data + ABI_SW_RESULT(%rip)
+	load	rcx, SW_RCX
+	store	rcx, SW_RIP
+	lea	1(%rbx), %eax
+	shl	$32, %rax
+	or	$ABI_SW_TAKEN, %rax
+	mov	%rax, data + ABI_SW_STATE(%rip)
+	mov	%rsi, %rax
+	jmp	go_on
 guestlib_switchless_end:
 	.size guestlib_switchless, guestlib_switchless_end - guestlib_switchless
 

@@ -150,10 +150,10 @@ void progress_end(void)
 	progress_wipe();
 }
 
-void progress_event(void)
+void progress_events(unsigned n)
 {
 	if (tree)
-		__atomic_fetch_add(&tree->done, 1, __ATOMIC_RELAXED);
+		__atomic_fetch_add(&tree->done, n, __ATOMIC_RELAXED);
 }
 
 void progress_wipe(void)

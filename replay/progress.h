@@ -14,7 +14,7 @@ void progress_plan(int dir, int first, struct tree *t);
 void progress_begin(struct tree *t, int main_process);
 void progress_end(void);       /* main process: the line is gone */
 
-void progress_event(void);     /* one more was replayed */
+void progress_events(unsigned n); /* so many more were replayed */
 void progress_wipe(void);      /* something else is about to be written */
 void progress_wrote(int fd, char last); /* to the program's output, ending with this byte */
 

@@ -20,15 +20,10 @@
 
 int replayer_peek(struct replayer *r)
 {
-	int rc;
+	int rc = r->peeked ? 1 : ahead_next(r->ahead, &r->ev);
 
-	while (!r->peeked) {
-		rc = stream_next(r->reader, &r->ev);
-		if (rc <= 0)
-			return rc;
-		r->peeked = r->ev.type != REC_NOTE;
-	}
-	return 1;
+	r->peeked = rc > 0;
+	return rc;
 }
 
 struct debuggee *replayer_debugged(const struct replayer *r)
@@ -39,10 +34,11 @@ struct debuggee *replayer_debugged(const struct replayer *r)
 void replayer_consume(struct replayer *r)
 {
 	r->peeked = false;
+	ahead_happened(r->ahead);
 	r->done++;
 	if (debuggee_for(r->link.debug, r->link.number))
 		debuggee_done(r->link.debug, r->ev.index + 1, r->ev.type == REC_SYSCALL);
-	progress_event();
+	progress_events(1);
 }
 
 int replayer_damaged(struct replayer *r, int rc)
@@ -304,6 +300,9 @@ static const struct session_ops replayer_ops = {
 	.unblocks = replayer_waits,
 	.resume = replayer_resume,
 	.serves = replayer_serves,
+	.ahead = replayer_ahead,
+	.happened = replayer_happened,
+	.taken = replayer_taken,
 	.syscall = replayer_syscall,
 	.tsc = replayer_tsc,
 	.fault = replayer_fault,
@@ -354,7 +353,9 @@ int replayer_create(const struct replay_links *links, struct stream_reader *read
 	r->base.ops = &replayer_ops;
 	r->reader = reader;
 	r->link = *links;
-	rc = files_open(links->dir, fd_hide, &r->files);
+	rc = ahead_create(reader, &r->ahead);
+	if (rc == 0)
+		rc = files_open(links->dir, fd_hide, &r->files);
 	if (rc == 0)
 		rc = shared_files_create(r->link.tree, &r->shared);
 	if (rc < 0) {
@@ -372,6 +373,7 @@ void replayer_destroy(struct replayer *r)
 	if (r->files)
 		files_close(r->files);
 	shared_files_destroy(r->shared);
+	ahead_destroy(r->ahead);
 	stream_reader_close(r->reader);
 	free(r);
 }

@@ -147,7 +147,10 @@ int64_t replayer_fork(struct session *s, struct task *t, struct plan *p, const s
 static bool ends_in_exec(struct replayer *r, struct task *t)
 {
 	struct event next;
-	int rc = stream_next(r->reader, &next);
+	int rc;
+
+	ahead_happened(r->ahead); /* the execve, of which nothing else is wanted */
+	rc = ahead_next(r->ahead, &next);
 
 	if (rc && rc != -ENODATA)
 		return false;

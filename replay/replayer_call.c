@@ -122,7 +122,7 @@ static int apply_piece(struct replayer *r, struct task *t, const struct event_da
 
 int replayer_data(struct replayer *r, struct task *t, struct event_data *d, bool inputs_only, bool have)
 {
-	int rc = have ? 1 : stream_data(r->reader, d);
+	int rc = have ? 1 : ahead_data(r->ahead, d);
 
 	while (rc > 0) {
 		if (inputs_only && d->kind != DATA_INPUT && d->kind != DATA_SITE)
@@ -130,7 +130,7 @@ int replayer_data(struct replayer *r, struct task *t, struct event_data *d, bool
 		rc = apply_piece(r, t, d);
 		if (rc < 0)
 			return rc;
-		rc = stream_data(r->reader, d);
+		rc = ahead_data(r->ahead, d);
 	}
 	return rc < 0 ? replayer_damaged(r, rc) : 0;
 }

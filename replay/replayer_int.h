@@ -5,13 +5,15 @@
 #ifndef SANDREC_REPLAYER_INT_H
 #define SANDREC_REPLAYER_INT_H
 
+#include "replay/ahead.h"
 #include "replay/debuggee.h"
 #include "replay/point.h"
 #include "replay/replayer.h"
 
 struct replayer {
 	struct session base;
-	struct stream_reader *reader;
+	struct stream_reader *reader; /* for its errors: events come from: */
+	struct ahead *ahead;
 	struct files_store *files;
 	struct shared_files *shared;
 	struct replay_links link;
@@ -68,6 +70,9 @@ int replayer_first_turn(struct replayer *r, struct task *t);
 /* ---- operations of the session, by file ---- */
 
 bool replayer_serves(struct session *s, struct task *t);
+bool replayer_ahead(struct session *s, struct task *t, unsigned skip, struct switchless_call *c);
+uint64_t replayer_happened(struct session *s);
+void replayer_taken(struct session *s, unsigned n);
 int replayer_syscall(struct session *s, struct task *t, const struct sys_desc *desc, int64_t *ret);
 
 int replayer_turn(struct session *s, struct task **t);

@@ -22,7 +22,7 @@
 #include "syscall-emu/text_jump.h"
 #include "vmm/jump.h"
 #include "vmm/notsc.h"
-#include "vmm/switchless.h"
+#include "vmm/switchless_ring.h"
 
 #define STACK (512u << 10)     /* as a guest thread's (record/thread.c) */
 #define POLL_NS 50000          /* how long the server looks for the next request before it sleeps */
@@ -37,6 +37,8 @@
 #define WORTH 16               /* calls that make being awake worth it */
 #define FEW 4                  /* so few of them for each missed request are too few */
 #define MISSES 8               /* requests that were not taken in time: often enough to think about it */
+#define RING_BATCH 16          /* calls put into the ring at a time, while whoever leaves the guest has to wait */
+#define RING_FEW 4             /* while the guest waits */
 #define RFLAGS_TF 0x100ULL
 
 static struct {
@@ -54,6 +56,9 @@ static struct {
 	int awake;                 /* atomic; set by the server while it looks for requests */
 	int rc;                    /* of a served call that ended the session; read while the server is not at work */
 	uint64_t served;           /* as rc */
+	uint64_t place;            /* of the session, at the first call in the ring; as rc */
+	uint64_t looked;           /* where a request was answered with a look at the ring; as rc */
+	bool dry;                  /* there is no ring, or the call behind it is not one for it; as rc */
 	uint64_t served_then, missed_then; /* when it was woken */
 	unsigned calls, burst;     /* calls outside in a row, and how many make a burst */
 	uint64_t since;            /* when the row began */
@@ -115,15 +120,83 @@ static uint32_t serve(struct task *t)
 	return only_calls(t) ? ABI_SW_DONE : ABI_SW_LEAVE;
 }
 
+/* What the guest has taken from the ring has happened. */
+static void settle(struct task *t)
+{
+	struct session *s = t->proc->sess;
+	unsigned n = s->ops->taken ? switchless_ring_taken(server.page) : 0;
+
+	if (!n)
+		return;
+	s->ops->taken(s, n);
+	server.place += n;
+	server.served += n;
+}
+
+/* While the guest waits: the ring holds what comes next, or nothing. */
+static void resync(struct task *t)
+{
+	struct session *s = t->proc->sess;
+
+	if (!s->ops->taken)
+		return;
+	settle(t);
+	if (server.place != s->ops->happened(s))
+		switchless_ring_clear(server.page);
+	server.place = s->ops->happened(s);
+	server.dry = !switchless_ring_room(server.page) && !switchless_ring_left(server.page);
+}
+
+/* Up to n more calls into the ring, which may be in use. */
+static void put_more(struct task *t, unsigned n)
+{
+	struct session *s = t->proc->sess;
+	struct switchless_call c;
+
+	while (n-- && !server.dry)
+		server.dry = !s->ops->ahead(s, t, switchless_ring_left(server.page), &c) ||
+			     !switchless_ring_put(server.page, t->regs, &c);
+}
+
+/* When there is room for some. True: it was worth a look. */
+static bool fill(void)
+{
+	if (server.dry || switchless_ring_room(server.page) < RING_BATCH || !switchless_hold(server.page))
+		return false;
+	settle(server.task);
+	put_more(server.task, RING_BATCH);
+	switchless_release(server.page);
+	return true;
+}
+
+/* A request: can the guest take it from the ring, if it looks again? Not when it has just done that. */
+static bool in_ring(struct task *t)
+{
+	settle(t);
+	if (switchless_ring_room(server.page) && !switchless_ring_left(server.page))
+		put_more(t, RING_FEW);
+	if (!switchless_ring_left(server.page) || server.looked == server.place)
+		return false;
+	server.looked = server.place;
+	return true;
+}
+
 static bool take(void)
 {
 	struct task *t;
+	uint32_t state;
 
 	if (!switchless_take(server.page))
 		return false;
 	t = server.task;
 	switchless_request(server.page, t->regs);
-	switchless_answer(server.page, t->regs, serve(t));
+	if (in_ring(t)) {
+		state = ABI_SW_AGAIN;
+	} else {
+		state = serve(t);
+		resync(t);
+	}
+	switchless_answer(server.page, t->regs, state);
 	return true;
 }
 
@@ -147,7 +220,7 @@ static void *server_main(void *arg)
 	__atomic_store_n(&server.tid, (pid_t)syscall(SYS_gettid), __ATOMIC_RELAXED);
 	__atomic_store_n(&server.awake, 1, __ATOMIC_SEQ_CST);
 	while (!__atomic_load_n(&server.quit, __ATOMIC_SEQ_CST)) {
-		if (take()) {
+		if (take() || fill()) {
 			looks = 0;
 			most = process_self.serve == SERVE_ALWAYS ? server.poll * PATIENCE : server.poll;
 			continue;
@@ -242,6 +315,9 @@ static bool begin(struct task *t)
 	server.quit = server.asleep = server.awake = 0;
 	if (!server.poll)
 		server.poll = measure_poll();
+	server.dry = !s->ops->ahead || switchless_ring_make(t->vcpu) < 0;
+	server.looked = ~0ULL;
+	resync(t);
 	server.made = make_thread(t) == 0;
 	/* libc takes these for itself with its first thread. */
 	s->ops->set_action(s, t, 32);
@@ -315,6 +391,7 @@ void serve_enter(struct task *t)
 	if (ready) { /* before the gate is opened, which the server takes first */
 		server.task = t;
 		__atomic_store_n(&server.tid_for, t->tid, __ATOMIC_RELAXED);
+		resync(t);
 	}
 	switchless_allow(server.page, ready && !server.resting && __atomic_load_n(&server.awake, __ATOMIC_SEQ_CST));
 }
@@ -326,9 +403,12 @@ void serve_keep_out(struct task *t)
 		switchless_allow(server.page, false);
 }
 
-int serve_leave(const struct task *t)
+int serve_leave(struct task *t)
 {
-	return server.made && ours(t) ? server.rc : 0;
+	if (!server.made || !ours(t))
+		return 0;
+	settle(t);
+	return server.rc;
 }
 
 /* Was it of use since it was woken? If not, the next time takes more. */

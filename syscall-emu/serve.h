@@ -24,7 +24,7 @@ enum serve_mode {
 
 /* Around vcpu_run(). leave: 0, or the negative errno with which a served call ended the session. */
 void serve_enter(struct task *t);
-int serve_leave(const struct task *t);
+int serve_leave(struct task *t);
 
 /* Nothing is served in the next run. */
 void serve_keep_out(struct task *t);

@@ -12,6 +12,7 @@ struct exec_params; /* loader.h */
 struct fork_request; /* clone.h */
 struct exec_request; /* exec.h */
 struct bpf_object; /* bpf_object.h */
+struct switchless_call; /* vmm/switchless_ring.h */
 
 /* Where a file mapping's bytes come from. */
 struct map_source {
@@ -63,6 +64,15 @@ struct session_ops {
 
 	/* Does somebody wait for the task to give way? A call that may wait is then made outside, where it gives way. */
 	bool (*contended)(struct session *s, struct task *t);
+
+	/*
+	 * Replay, while serves() is true: the call that comes `skip` events after the next one, if all up to it do nothing but
+	 * return and write the program's own memory, so that the guest may take it by itself. *c points to what is valid until the
+	 * session is called again. happened: how many events have; taken: n more have, in this way. NULL: there is none of this.
+	 */
+	bool (*ahead)(struct session *s, struct task *t, unsigned skip, struct switchless_call *c);
+	uint64_t (*happened)(struct session *s);
+	void (*taken)(struct session *s, unsigned n);
 
 	/*
 	 * The task stands at a system call: carry it out (forward or handler), or inject it. *ret is what the guest gets, or

@@ -40,6 +40,8 @@ libsandrec_a_SOURCES += \
 	%D%/step.c \
 	%D%/step.h \
 	%D%/switchless.c \
+	%D%/switchless_ring.c \
+	%D%/switchless_ring.h \
 	%D%/switchless.h \
 	%D%/switchless_int.h \
 	%D%/text_flow.c \

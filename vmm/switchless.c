@@ -72,7 +72,8 @@ int switchless_install(struct vcpu *v, uint64_t looks_ns, struct switchless **ou
 			return -ENOMEM;
 		memcpy(code, guestlib_switchless, guestlib_switchless_size);
 		*word(s, ABI_SW_SPINS) = (uint32_t)(looks_ns / PAUSE_NS);
-		*word(s, ABI_SW_BASES) = !!(v->user.cr4 & CR4_FSGSBASE);
+		s->bases = v->user.cr4 & CR4_FSGSBASE;
+		*word(s, ABI_SW_BASES) = s->bases;
 		s->gate = GATE_CLOSED;
 		rc = pt_lend_own(v->vm, SWITCHLESS_BASE + ABI_SW_CODE, code_at, false);
 		if (rc == 0)
@@ -165,7 +166,8 @@ static void resolve_jump(const struct switchless *s, struct guest_regs *r)
 
 bool switchless_resolve(struct switchless *s, struct guest_regs *r)
 {
-	bool jumped = r->rip - SWITCHLESS_BASE >= ABI_SW_JUMP, saved = r->rip - SWITCHLESS_BASE > ABI_SW_SAVED && !jumped, made = false;
+	const uint64_t off = r->rip - SWITCHLESS_BASE;
+	bool jumped = off >= ABI_SW_JUMP && off < ABI_SW_RING, saved = off > ABI_SW_SAVED && !jumped, made = false;
 	const uint64_t fs_base = r->fs_base, gs_base = r->gs_base;
 	uint64_t rip = r->rcx;
 
@@ -175,7 +177,9 @@ bool switchless_resolve(struct switchless *s, struct guest_regs *r)
 		uint32_t state = state_of(s);
 
 		memcpy(r, s->data + ABI_SW_REGS, sizeof(*r));
-		made = state == ABI_SW_DONE || state == ABI_SW_LEAVE;
+		if (state == ABI_SW_TAKEN)
+			memcpy(&r->rax, s->data + ABI_SW_RESULT, sizeof(r->rax));
+		made = state == ABI_SW_DONE || state == ABI_SW_LEAVE || state == ABI_SW_TAKEN;
 		rip = made ? r->rip : r->rcx;
 		s->missed += state == ABI_SW_REQUEST;
 		__atomic_store_n(word(s, ABI_SW_STATE), ABI_SW_IDLE, __ATOMIC_RELAXED);
@@ -208,7 +212,7 @@ void switchless_request(const struct switchless *s, struct guest_regs *r)
 	memcpy(r, s->data + ABI_SW_REGS, sizeof(*r));
 	r->rip = r->rcx;
 	r->rflags = r->r11;
-	if (!*word(s, ABI_SW_BASES)) {
+	if (!s->bases) {
 		r->fs_base = fs_base;
 		r->gs_base = gs_base;
 	}
@@ -216,7 +220,7 @@ void switchless_request(const struct switchless *s, struct guest_regs *r)
 
 void switchless_answer(struct switchless *s, const struct guest_regs *r, uint32_t state)
 {
-	if (r && state != ABI_SW_DECLINED) {
+	if (r && state != ABI_SW_DECLINED && state != ABI_SW_AGAIN) {
 		memcpy(s->data + ABI_SW_REGS + GREG_RAX * 8, &r->rax, sizeof(r->rax));
 		memcpy(s->data + ABI_SW_REGS + GREG_RIP * 8, &r->rip, sizeof(r->rip));
 	}
@@ -225,6 +229,16 @@ void switchless_answer(struct switchless *s, const struct guest_regs *r, uint32_
 	/* Opened by us, so ours until here, whatever the guest has written meanwhile. */
 	if (__atomic_exchange_n(&s->gate, GATE_OPEN, __ATOMIC_SEQ_CST) == GATE_AWAITED)
 		syscall(SYS_futex, &s->gate, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+}
+
+bool switchless_hold(struct switchless *s)
+{
+	return __atomic_load_n(&s->gate, __ATOMIC_RELAXED) == GATE_OPEN && move_gate(s, GATE_OPEN, GATE_SERVING);
+}
+
+void switchless_release(struct switchless *s)
+{
+	switchless_answer(s, NULL, ABI_SW_IDLE);
 }
 
 void switchless_doze(struct switchless *s)

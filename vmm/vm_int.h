@@ -35,14 +35,22 @@
  * Switchless calls (switchless.h). The gate is closed while the vCPU's thread is not in the guest; it opens it, the server
  * takes it to serve a request and opens it again, and who waits for that says so.
  */
+#define SWITCHLESS_RING_PAGES 16
 enum { GATE_CLOSED, GATE_OPEN, GATE_SERVING, GATE_AWAITED };
 struct switchless {
 	uint8_t *data;          /* host view of the page that is shared with the guest; NULL: not installed */
 	uint32_t gate;          /* atomic, a futex */
 	bool allowed;
+	bool bases;             /* user code can read its bases */
 	uint64_t missed;
 	void (*late)(void *arg); /* while the server takes long */
 	void *late_arg;
+	/* switchless_ring.h. Our own count of calls put and of those known to be taken: they go round with the guest's. */
+	struct {
+		uint8_t *page[SWITCHLESS_RING_PAGES];
+		uint32_t head, tail;
+		bool made;
+	} ring;
 };
 
 /* Stubs of jump patches (jump.h). */
