@@ -16,7 +16,7 @@ guest_double_ldflags = -Wl,--wrap=mm_range_ok,--wrap=copy_checked,--wrap=forward
 %C%_test_table_lint_LDFLAGS = $(guest_double_ldflags)
 %C%_test_canary_SOURCES = %D%/test_canary.c %D%/guest_double.h
 %C%_test_canary_LDFLAGS = $(guest_double_ldflags)
-unit_tests += %D%/test_vmm %D%/test_vmm_cpu %D%/test_vm_tables %D%/test_branches %D%/test_switchless
+unit_tests += %D%/test_vmm %D%/test_vmm_cpu %D%/test_vm_tables %D%/test_branches %D%/test_switchless %D%/test_switchless_ring
 unit_tests += %D%/test_exec_point %D%/test_point_search
 # check-hosts.sh runs these on machines that have no Check library.
 if !SANITIZERS
