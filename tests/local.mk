@@ -30,6 +30,7 @@ shell_tests += %D%/gdb.sh
 shell_tests += %D%/shared.sh
 shell_tests += %D%/threads.sh
 shell_tests += %D%/fast_path.sh
+shell_tests += %D%/fast_replay.sh
 shell_tests += %D%/patch_calls.sh
 EXTRA_DIST += $(sort $(wildcard $(srcdir)/%D%/unit/*.h)) %D%/fuzz/fuzz.h
 EXTRA_DIST += %D%/check-hosts.sh %D%/check-hosts-job.sh %D%/check-branches-job.sh %D%/tools/pty_session.py %D%/tools/json_schema.py %D%/tools/tutorial.py
