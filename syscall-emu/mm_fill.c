@@ -54,6 +54,14 @@ void fill_populate(struct mm *mm, uint64_t start, uint64_t end, bool write)
 	}
 }
 
+bool fill_entries(struct mm *mm, const struct vma *v, uint64_t start, uint64_t end)
+{
+	if (!v->prot || v->flags & MAP_HUGETLB || end - start > (vma_anon(v) ? AT_ONCE : ENTRIES_MAX))
+		return false;
+	vm_allow(mm->vm, start, end - start, v->prot, false);
+	return true;
+}
+
 void fill_new(struct mm *mm, const struct vma *v, uint64_t start, uint64_t end)
 {
 	uint64_t len = end - start;

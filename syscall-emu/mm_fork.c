@@ -5,7 +5,7 @@
 #include "syscall-emu/mm_int.h"
 #include "syscall-emu/text_jump.h"
 
-#define STACK_BELOW 0x2000u /* filled around the stack pointer: what the next calls and returns touch */
+#define STACK_BELOW 0x4000u /* filled around the stack pointer: what the next calls and returns touch */
 #define STACK_ABOVE 0x4000u
 
 static void fill_stack(struct mm *mm, uint64_t sp)
@@ -19,6 +19,18 @@ static void fill_stack(struct mm *mm, uint64_t sp)
 	end = min_u64(v->end, page_up(sp) + STACK_ABOVE);
 	fill_populate(mm, start, end, true);
 	vm_allow(mm->vm, start, end - start, v->prot, false);
+}
+
+/*
+ * What is only read gets its entries: its pages are in memory, and the children that execute something at once, most of them,
+ * read few. Of the stack they write few.
+ */
+static void fill_inherited(struct mm *mm, const struct vma *v)
+{
+	bool copied = v->prot & PROT_WRITE && !(v->flags & (MAP_SHARED | MAP_GROWSDOWN));
+
+	if (copied || !fill_entries(mm, v, v->start, v->end))
+		fill_new(mm, v, v->start, v->end);
 }
 
 /* What Linux does not give to a child: rings of perf events. */
@@ -41,7 +53,7 @@ int mm_reborn(struct mm *mm, struct vm *vm, uint64_t sp)
 	mm->again = 0;
 	drop_private(mm);
 	for (size_t i = 0; i < mm->n; i++)
-		fill_new(mm, mm->v[i], mm->v[i]->start, mm->v[i]->end);
+		fill_inherited(mm, mm->v[i]);
 	fill_stack(mm, sp);
 	return text_jump_reborn(mm);
 }

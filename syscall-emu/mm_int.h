@@ -100,6 +100,8 @@ void space_released(struct mm *mm, uint64_t end);      /* something that ended t
 void fill_init(struct mm *mm);
 /* [start, end) of v is new, or has just become accessible. Failure only means that faults do it. */
 void fill_new(struct mm *mm, const struct vma *v, uint64_t start, uint64_t end);
+/* Gives the guest all of a small mapping without touching its pages. False: not of this one; ask fill_new(). */
+bool fill_entries(struct mm *mm, const struct vma *v, uint64_t start, uint64_t end);
 void fill_populate(struct mm *mm, uint64_t start, uint64_t end, bool write);
 /* Gives what is filled in [start, end) the permissions prot. */
 int fill_change(struct mm *mm, uint64_t start, uint64_t end, int prot);
