@@ -90,11 +90,14 @@ static int dup_into(int fd, int to)
 static int range_fill(struct fd_range *r)
 {
 	cleanup_close int fd = eventfd(0, EFD_CLOEXEC);
+	struct rlimit limit;
+	bool within;
 
 	if (fd < 0)
 		return -errno;
+	within = getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur >= (rlim_t)(r->base + r->n);
 	for (int i = 0; i < r->n; i++) {
-		int ret = dup_into(fd, r->base + i);
+		int ret = !within ? dup_into(fd, r->base + i) : dup3(fd, r->base + i, O_CLOEXEC) < 0 ? -errno : 0;
 
 		if (ret < 0) {
 			while (i-- > 0)
