@@ -20,7 +20,7 @@ struct kvm_host {
 	bool immediate_exit, xsave2, xcrs, pmu_cap;
 	struct pmu pmu;       /* the branch counter it gives to guests, not proven yet */
 	unsigned phys_bits;   /* guest-physical address width that may be used */
-	unsigned image;       /* below KVM_IMAGES; another one when this process had a VM that others may hold (vm.c) */
+	unsigned image;       /* below KVM_IMAGES; another one after exec, as others may hold the VM of before (vm.c) */
 };
 #define KVM_IMAGES 4u
 

@@ -160,18 +160,30 @@ static int have_apics(struct vm *vm)
 
 /*
  * KVM gives a VM a directory in debugfs, whose name is the process's id and the number of this descriptor before it is
- * moved, and complains in the kernel's log when there is one: that of the image before, whose VM others may still hold.
+ * moved, and complains in the kernel's log when there is one: that of the image before, whose VM others may still hold. So
+ * images take numbers that differ modulo KVM_IMAGES. The process has one thread here, which is given the lowest free number.
  */
 static int make_vm(const struct kvm_host *h)
 {
-	int lower[KVM_IMAGES], fd;
+	int taken[4 * KVM_IMAGES], fd;
+	unsigned n = 0;
 
-	for (unsigned i = 0; i < h->image; i++)
-		lower[i] = fcntl(h->fd, F_DUPFD_CLOEXEC, 0);
+	while (n < sizeof(taken) / sizeof(taken[0])) {
+		fd = fcntl(h->fd, F_DUPFD_CLOEXEC, 0);
+		if (fd < 0)
+			break;
+		if ((unsigned)fd % KVM_IMAGES == h->image) {
+			close(fd);
+			break;
+		}
+		taken[n++] = fd;
+	}
+	if (fd < 0) /* there are so few that the VM itself needs one of these */
+		while (n)
+			close(taken[--n]);
 	fd = kvm_ioctl(h->fd, KVM_CREATE_VM, NULL);
-	for (unsigned i = 0; i < h->image; i++)
-		if (lower[i] >= 0)
-			close(lower[i]);
+	while (n)
+		close(taken[--n]);
 	return fd < 0 ? fd : kvm_keep_fd(fd);
 }
 

@@ -294,6 +294,31 @@ START_TEST(test_bad_ranges)
 }
 END_TEST
 
+static int vm_number;
+
+static int note_number(int fd)
+{
+	vm_number = fd;
+	return fd;
+}
+
+/* KVM names a VM by this number in a place of its own: images of a process must not have the same. */
+START_TEST(test_numbers_of_images)
+{
+	struct kvm_host h = g.host;
+	struct vm *vm;
+
+	kvm_fd_hide = note_number;
+	for (h.image = 0; h.image < KVM_IMAGES; h.image++) {
+		ck_assert_int_eq(vm_create(&h, &g.cpu, &vm), 0);
+		ck_assert_uint_eq((unsigned)vm_number % KVM_IMAGES, h.image);
+		ck_assert_int_eq(vm_own_fd(vm), vm_number);
+		vm_destroy(vm);
+	}
+	kvm_fd_hide = NULL;
+}
+END_TEST
+
 START_TEST(test_slots_are_few)
 {
 	unsigned before = vm_stats(g.vm).slots;
@@ -325,6 +350,7 @@ int main(void)
 	tcase_add_test(t, test_denying_nothing_is_cheap);
 	tcase_add_test(t, test_big_ranges);
 	tcase_add_test(t, test_bad_ranges);
+	tcase_add_test(t, test_numbers_of_images);
 	tcase_add_test(t, test_slots_are_few);
 	suite_add_tcase(s, t);
 	return vmm_main(s);
