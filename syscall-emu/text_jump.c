@@ -130,10 +130,9 @@ static uint64_t find_pad(const struct mm *mm, const struct vma *v)
 	at = mm->patches ? patch_room(mm->patches, at, v->end) : at;
 	at = (at + JUMP_PAD_ALIGN - 1) & ~(uint64_t)(JUMP_PAD_ALIGN - 1);
 	memset(zero, 0, sizeof(zero));
-	if (at > v->end || v->end - at < sizeof(now) || page_down(at) != page_down(at + sizeof(now) - 1) || guest_read(now, at, sizeof(now)) < 0 ||
-	    memcmp(now, zero, sizeof(now)))
+	if (at > v->end || v->end - at < sizeof(now) || page_down(at) != page_down(at + sizeof(now) - 1))
 		return 0;
-	return at;
+	return guest_read(now, at, sizeof(now)) == 0 && !memcmp(now, zero, sizeof(now)) ? at : 0;
 }
 
 /* All about the site whose `syscall` is at call. SITE_PATCHED: s is complete, and can be patched. */

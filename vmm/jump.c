@@ -146,7 +146,10 @@ static unsigned copy(const struct jump_site *s, unsigned i, uint8_t *out, uint64
 	return in->len;
 }
 
-/* A jump by the address behind it, which is aligned, as the program may have set AC. n: how much there is before, from a place that is. */
+/*
+ * A jump by the address behind it, which is aligned, as the program may have set AC. out is aligned, too, and n bytes of it
+ * are filled: how many are then.
+ */
 static unsigned far_jump(uint8_t *out, unsigned n, uint64_t to)
 {
 	static const uint8_t jmp[2] = { 0xff, 0x25 };
