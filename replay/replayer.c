@@ -357,6 +357,8 @@ int replayer_create(const struct replay_links *links, struct stream_reader *read
 	if (rc == 0)
 		rc = files_open(links->dir, fd_hide, &r->files);
 	if (rc == 0)
+		files_share(r->files, &r->link.tree->memo);
+	if (rc == 0)
 		rc = shared_files_create(r->link.tree, &r->shared);
 	if (rc < 0) {
 		replayer_destroy(r);

@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "tests/unit/unit.h"
@@ -276,6 +277,35 @@ START_TEST(never_trusted_blindly)
 }
 END_TEST
 
+/* What one process found to be as its name says is known to the others until it is changed. */
+START_TEST(verified_for_others)
+{
+	struct memo *m = calloc(1, sizeof(*m));
+	const struct timespec tick = { .tv_nsec = 50000000 };
+	struct files_store *second;
+	struct file_ref a;
+	int fd = make("content");
+
+	ck_assert_ptr_nonnull(m);
+	files_share(store, m);
+	ck_assert_int_eq(files_add(store, fd, &a), 0);
+	close(fd);
+	ck_assert_int_eq(files_open(dirfd_, NULL, &second), 0);
+	files_share(second, m);
+	for (int i = 0; i < 3; i++) {
+		fd = files_get(i % 2 ? second : store, &a, 1);
+		ck_assert_int_ge(fd, 0);
+		close(fd);
+	}
+	nanosleep(&tick, NULL);
+	damage(stored(&a, false), 0);
+	ck_assert_int_eq(files_get(second, &a, 1), -EBADMSG);
+	ck_assert_int_eq(files_get(store, &a, 1), -EBADMSG);
+	files_close(second);
+	free(m);
+}
+END_TEST
+
 static int count(const char *dir)
 {
 	DIR *d = opendir(dir);
@@ -366,6 +396,7 @@ int main(void)
 	tcase_add_test(t, once_per_root);
 	tcase_add_test(t, shared_identities);
 	tcase_add_test(t, never_trusted_blindly);
+	tcase_add_test(t, verified_for_others);
 	tcase_add_test(t, prune_with_the_trace);
 	tcase_add_test(t, at_once);
 	suite_add_tcase(suite, t);
