@@ -29,6 +29,7 @@
 #define PATIENCE 40            /* so much longer for the first one: the task is outside when it wakes */
 #define LOOKS_NS 20000         /* how long the guest looks for its answer: about half of an exit */
 #define LOOKS_ALWAYS_NS 2000000
+#define AWAKE_NS 20000000      /* how long SERVE_ALWAYS waits for the server to wake */
 #define BURST_BEGIN 64         /* calls in quick succession that begin the thread */
 #define BURST_WAKE 8           /* and that wake it */
 #define BURST_BUSY 512         /* before that is looked at again while all processors are busy */
@@ -380,6 +381,16 @@ static bool simple(const struct task *t)
 	       !(t->regs->rflags & RFLAGS_TF);
 }
 
+/* For tests: what is to be seen then must not depend on what else the machine has to do, or as little as possible. */
+static void wait_until_awake(void)
+{
+	const uint64_t until = now_ns() + AWAKE_NS;
+
+	wake();
+	while (!__atomic_load_n(&server.awake, __ATOMIC_SEQ_CST) && now_ns() < until)
+		sched_yield();
+}
+
 void serve_enter(struct task *t)
 {
 	bool ready = server.page && server.made && ours(t) && simple(t) && only_calls(t) && switchless_join(t->vcpu) == 0;
@@ -393,6 +404,8 @@ void serve_enter(struct task *t)
 		__atomic_store_n(&server.tid_for, t->tid, __ATOMIC_RELAXED);
 		resync(t);
 	}
+	if (ready && process_self.serve == SERVE_ALWAYS)
+		wait_until_awake();
 	switchless_allow(server.page, ready && !server.resting && __atomic_load_n(&server.awake, __ATOMIC_SEQ_CST));
 }
 

@@ -1,6 +1,7 @@
 /* Which system calls the server may make. Contract: serve_calls.h. */
 #include <linux/magic.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -117,6 +118,8 @@ static enum at_once live_call(const struct task *t, const struct sys_desc *d)
 		return if_so(args[d->nb_arg] & d->nb_mask, AT_ONCE_PLAIN);
 	case SERVE_FUTEX:
 		return at_once_futex(r);
+	case SERVE_MAP:
+		return if_so((r->r10 & MAP_TYPE) == MAP_PRIVATE, AT_ONCE_PLAIN);
 	case SERVE_CLOCK: /* the processor times of threads have other numbers */
 		return if_so(r->rdi <= CLOCK_MONOTONIC_COARSE && r->rdi != CLOCK_THREAD_CPUTIME_ID, AT_ONCE_PLAIN);
 	case SERVE_SELF: /* RUSAGE_THREAD */
@@ -129,5 +132,5 @@ enum at_once serve_how(const struct task *t, const struct sys_desc *d)
 {
 	if (!serve_row_allows(t, d))
 		return AT_ONCE_NOT;
-	return t->proc->sess->ops->injects ? AT_ONCE_PLAIN : live_call(t, d);
+	return t->proc->sess->ops->injects && (!d || d->replay == INJECT) ? AT_ONCE_PLAIN : live_call(t, d);
 }

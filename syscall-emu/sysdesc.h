@@ -86,6 +86,7 @@ enum sys_serve {
 	SERVE_READY,  /* if something is ready, or it is not to wait: poll and the like */
 	SERVE_NOWAIT, /* if argument nb_arg has the flag nb_mask */
 	SERVE_FUTEX,  /* if the word has another value already */
+	SERVE_MAP,    /* mmap, if nobody else sees the memory */
 	SERVE_CLOCK,  /* if argument 0 is not a thread's clock */
 	SERVE_SELF    /* if argument 0 is not RUSAGE_THREAD */
 };

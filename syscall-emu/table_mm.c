@@ -24,10 +24,10 @@ static int64_t len_remote(struct task *t, const struct plan *p, const struct sys
 }
 
 const struct sys_desc sys_rows_mm[] = {
-	{ CALL(mmap), .nargs = 6, .arg = { A_ADDR, A_SIZE, A_FLAGS, A_FLAGS, A_FD, A_OFF }, .ret = RET_ADDR,
+	{ CALL(mmap), .serve = SERVE_MAP, .nargs = 6, .arg = { A_ADDR, A_SIZE, A_FLAGS, A_FLAGS, A_FD, A_OFF }, .ret = RET_ADDR,
 	  .replay = BOTH, .names = { [2] = &names_prot, [3] = &names_mmap_flags }, .emulate = do_mmap },
-	{ CALL(munmap), .nargs = 2, .arg = { A_ADDR, A_SIZE }, ZERO, .replay = REDO, .emulate = do_munmap },
-	{ CALL(mprotect), .nargs = 3, .arg = { A_ADDR, A_SIZE, A_FLAGS }, ZERO, .replay = REDO_FAILED,
+	{ CALL(munmap), .serve = SERVE_ANY, .nargs = 2, .arg = { A_ADDR, A_SIZE }, ZERO, .replay = REDO, .emulate = do_munmap },
+	{ CALL(mprotect), .serve = SERVE_ANY, .nargs = 3, .arg = { A_ADDR, A_SIZE, A_FLAGS }, ZERO, .replay = REDO_FAILED,
 	  .names = { [2] = &names_prot }, .emulate = do_mprotect },
 	{ CALL(pkey_mprotect), .nargs = 4, .arg = { A_ADDR, A_SIZE, A_FLAGS, A_INT }, ZERO, .replay = REDO_FAILED,
 	  .names = { [2] = &names_prot }, .emulate = do_pkey_mprotect },
@@ -37,8 +37,8 @@ const struct sys_desc sys_rows_mm[] = {
 	{ CALL(mremap), .nargs = 5, .arg = { A_ADDR, A_SIZE, A_SIZE, A_FLAGS, A_ADDR }, .ret = RET_ADDR,
 	  .replay = REDO,
 	  .emulate = do_mremap, .names = { [3] = &names_mremap_flags } },
-	{ CALL(brk), .nargs = 1, .arg = { A_ADDR }, .ret = RET_ADDR, .replay = REDO, .emulate = do_brk },
-	{ CALL(madvise), .nargs = 3, .arg = { A_ADDR, A_SIZE, A_ENUM }, ZERO, .replay = REDO,
+	{ CALL(brk), .serve = SERVE_ANY, .nargs = 1, .arg = { A_ADDR }, .ret = RET_ADDR, .replay = REDO, .emulate = do_brk },
+	{ CALL(madvise), .serve = SERVE_ANY, .nargs = 3, .arg = { A_ADDR, A_SIZE, A_ENUM }, ZERO, .replay = REDO,
 	  .names = { [2] = &names_madvise }, .emulate = do_madvise },
 	{ CALL(process_madvise), .nargs = 5, .arg = { A_FD, A_PTR, A_ULONG, A_ENUM, A_FLAGS }, .ret = RET_LEN,
 	  REFUSED(EPERM, "advice to other processes; a process's own memory takes madvise") },
