@@ -195,11 +195,14 @@ static void kick(struct task *t)
 {
 	siginfo_t si;
 
+	/* It may have looked for what it is asked already, and be about to enter. */
+	__atomic_store_n(&t->kick_early, 1, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&t->kick_coming, 1, __ATOMIC_SEQ_CST);
 	if (!__atomic_load_n(&t->in_guest, __ATOMIC_SEQ_CST)) {
 		__atomic_store_n(&t->kick_coming, 0, __ATOMIC_SEQ_CST);
 		return;
 	}
+	__atomic_store_n(&t->kick_early, 0, __ATOMIC_SEQ_CST);
 	memset(&si, 0, sizeof(si));
 	si.si_signo = SIGBUS;
 	si.si_code = SI_TIMER;

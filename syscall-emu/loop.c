@@ -126,6 +126,8 @@ static int enter_guest(struct task *t, int (*how)(struct task *t))
 	int rc;
 
 	__atomic_store_n(&t->in_guest, 1, __ATOMIC_SEQ_CST);
+	if (__atomic_exchange_n(&t->kick_early, 0, __ATOMIC_SEQ_CST))
+		vcpu_kick(t->vcpu);
 	rc = how(t);
 	__atomic_store_n(&t->in_guest, 0, __ATOMIC_SEQ_CST);
 	/* Who saw us in the guest is sending a signal, which must not interrupt what is done next. */

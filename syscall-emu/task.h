@@ -92,6 +92,7 @@ struct task {
 
 	/* Whoever kicks another thread by a signal: so that none arrives while that one is in a system call (loop.c). */
 	int in_guest, kick_coming;        /* atomic */
+	int kick_early;                   /* one that came on its way there; atomic */
 
 	/* signals (signal.h) */
 	uint64_t mask;                    /* the guest's blocked set; bit n-1 for signal n */
