@@ -11,6 +11,7 @@
 #include "replay/debuggee_int.h"
 #include "syscall-emu/landmark.h"
 #include "syscall-emu/mm.h"
+#include "syscall-emu/serve.h"
 #include "vmm/branches.h"
 #include "vmm/cleanup.h"
 
@@ -61,6 +62,7 @@ int copy_make(struct debuggee *d, int sock, uint64_t anchor)
 	pid = fork();
 	if (pid)
 		return pid < 0 ? -errno : 0;
+	serve_forked();
 	close(d->sock);
 	d->sock = sock;
 	d->stale = true;

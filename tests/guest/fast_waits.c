@@ -381,7 +381,7 @@ static void locks(void)
 /* A timer's signals fall into all kinds of calls, and no byte is lost. */
 static void interrupted(void)
 {
-	struct itimerval often = { { 0, 3000 }, { 0, 3000 } }, never = { { 0, 0 }, { 0, 0 } };
+	struct itimerval often = { { 0, 20000 }, { 0, 20000 } }, never = { { 0, 0 }, { 0, 0 } };
 	int to[2], from[2], status;
 	pid_t pid;
 
