@@ -27,7 +27,6 @@ prepare() {
 setup=prepare
 # Recorded and replayed with it from the first call on; the second replay of same_three has it as it sees fit.
 for prog in fast_calls fast_signals fast_waits fast_memory many_calls files sig_frame sig_mask sig_restart sig_jump fork_vfork fork_signals thread_fork \
-for prog in fast_calls fast_signals fast_waits fast_memory many_calls files sig_frame sig_mask sig_restart sig_jump fork_vfork fork_signals thread_fork \
 	exec_state drop_rights time waiting limit_outside thread_signals thread_exec thread_memory ring_calls; do
 	export SANDREC_FAST_PATH=always
 	same_plain "$prog, always, without recording" "$guest_bin/$prog" one 'two words' ''
