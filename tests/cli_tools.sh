@@ -44,7 +44,7 @@ and len({t['process'] for t in v['threads']}) == 4 and v['total']['errors'] > 0 
 }
 stat_text() {
 	sandrec stat --sort=calls counter && ended "exit 0" && has_line '^counter: [0-9]+ events in [0-9.]+ s, 1 process, 1 thread$' &&
-		has_line '^ +200 +[0-9]+ +0 +[0-9.]+ +0 +0  getppid$' &&
+		has_line '^ +200 +[0-9]+ +0 +[0-9.]+ +0 +[0-9]+  getppid$' &&
 		[ "$(awk '/SYSTEM CALL/ { getline; print $NF }' last.out)" = getppid ]
 }
 stat_pid() {
