@@ -28,8 +28,8 @@
 #define POLL_NS 50000          /* how long the server looks for the next request before it sleeps */
 #define PATIENCE 40            /* so much longer for the first one: the task is outside when it wakes */
 #define LOOKS_NS 20000         /* how long the guest looks for its answer: about half of an exit */
-#define LOOKS_ALWAYS_NS 2000000
-#define AWAKE_NS 2000000       /* how long SERVE_ALWAYS waits for the server to wake */
+#define LOOKS_ALWAYS_NS 300000
+#define AWAKE_NS 500000       /* how long SERVE_ALWAYS waits for the server to wake */
 #define BURST_BEGIN 64         /* calls in quick succession that begin the thread */
 #define BURST_WAKE 8           /* and that wake it */
 #define BURST_BUSY 512         /* before that is looked at again while all processors are busy */

@@ -59,3 +59,7 @@ AM_TESTS_ENVIRONMENT = \
 check-hosts: sandrec $(check_PROGRAMS) $(check_DATA)
 	$(AM_TESTS_ENVIRONMENT) bash $(srcdir)/%D%/check-hosts.sh
 .PHONY: check-hosts
+
+# One at a time: each keeps two processors busy, and two of them would mostly wait for each other.
+%D%/fast_replay.log: %D%/fast_path.log
+%D%/patch_calls.log: %D%/fast_replay.log
