@@ -35,25 +35,13 @@ for prog in fast_calls fast_signals fast_waits fast_memory many_calls files sig_
 done
 
 # A recording is the same either way.
-crossed() {
-	run_native "$guest_bin/$1" || return 1
-	export SANDREC_FAST_PATH=$2
-	run_recorded "$guest_bin/$1" && same_output "$T/native" "$T/recorded" || return 1
-	export SANDREC_FAST_PATH=$3
-	cd "$T" && limited "$T/replay1" "$SANDREC" replay "$T/trace" </dev/null && same_output "$T/native" "$T/replay1"
-}
 for prog in fast_calls fast_signals fast_waits; do
 	check "$prog, recorded with it, replays without" crossed $prog always never
 	check "$prog, recorded without it, replays with it" crossed $prog never always
 	unset SANDREC_FAST_PATH
 done
 
-refused() {
-	rm -rf "$T/trace"
-	SANDREC_FAST_PATH=always limited "$T/recorded" "$SANDREC" run --no-fast-path -o "$T/trace" -- "$guest_bin/many_calls" \
-		</dev/null
-	[ "$(cat "$T/recorded.status")" = "exit 0" ] && [ "$(served "$T/trace")" = 0 ]
-}
+refused() { recorded_by_exits many_calls && [ "$(served "$T/trace")" = 0 ]; }
 cd "$T" || exit 99
 check "run --no-fast-path" refused
 

@@ -146,3 +146,20 @@ same_plain() {
 	fi
 	cd "$T" || exit 99
 }
+
+# crossed PROG RECORDED REPLAYED: a recording is the same with the fast path and without. Both are values of SANDREC_FAST_PATH, which
+# stays set.
+crossed() {
+	run_native "$guest_bin/$1" || return 1
+	export SANDREC_FAST_PATH=$2
+	run_recorded "$guest_bin/$1" && same_output "$T/native" "$T/recorded" || return 1
+	export SANDREC_FAST_PATH=$3
+	cd "$T" && limited "$T/replay1" "$SANDREC" replay "$T/trace" </dev/null && same_output "$T/native" "$T/replay1"
+}
+
+# recorded_by_exits PROG: into $T/trace, where the option stands against the environment
+recorded_by_exits() {
+	rm -rf "$T/trace"
+	SANDREC_FAST_PATH=always limited "$T/recorded" "$SANDREC" run --no-fast-path -o "$T/trace" -- "$guest_bin/$1" </dev/null
+	[ "$(cat "$T/recorded.status")" = "exit 0" ]
+}

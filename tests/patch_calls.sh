@@ -39,25 +39,13 @@ if [ "$patches" ]; then check "stat counts sites" counted patched unknown_shape
 else skip "stat counts sites" "nothing is patched on this machine"; fi
 
 # Recorded with patches, replayed by a machine that does not serve, and the other way round.
-crossed() {
-	run_native "$guest_bin/$1" || return 1
-	export SANDREC_FAST_PATH=$2
-	run_recorded "$guest_bin/$1" && same_output "$T/native" "$T/recorded" || return 1
-	export SANDREC_FAST_PATH=$3
-	cd "$T" && limited "$T/replay1" "$SANDREC" replay "$T/trace" </dev/null && same_output "$T/native" "$T/replay1"
-}
 for prog in call_sites call_memory call_signals; do
 	check "$prog, recorded with patches, replayed without a server" crossed $prog always never
 	check "$prog, recorded without patches, replayed with a server" crossed $prog never always
 	unset SANDREC_FAST_PATH
 done
 
-refused() {
-	rm -rf "$T/trace"
-	SANDREC_FAST_PATH=always limited "$T/recorded" "$SANDREC" run --no-fast-path -o "$T/trace" -- "$guest_bin/call_sites" \
-		</dev/null
-	[ "$(cat "$T/recorded.status")" = "exit 0" ] && [ "$(sites "$T/trace" patched)" = 0 ]
-}
+refused() { recorded_by_exits call_sites && [ "$(sites "$T/trace" patched)" = 0 ]; }
 cd "$T" || exit 99
 check "run --no-fast-path patches nothing" refused
 done_testing

@@ -101,6 +101,19 @@ static void ask(int in, int out, unsigned rounds)
 	}
 }
 
+static pid_t start_echo(int in, int out)
+{
+	pid_t pid;
+
+	fflush(stdout);
+	pid = fork();
+	if (pid == 0) {
+		echo(in, out, ROUNDS);
+		_exit(0);
+	}
+	return pid;
+}
+
 static void between_processes(int type)
 {
 	int to[2], from[2], status;
@@ -113,12 +126,7 @@ static void between_processes(int type)
 	} else {
 		CHECK(pipe(to) == 0 && pipe(from) == 0);
 	}
-	fflush(stdout);
-	pid = fork();
-	if (pid == 0) {
-		echo(to[0], from[1], ROUNDS);
-		_exit(0);
-	}
+	pid = start_echo(to[0], from[1]);
 	ask(from[0], to[1], ROUNDS);
 	CHECK(waitpid(pid, &status, 0) == pid && status == 0);
 	close(to[0]), close(to[1]), close(from[0]), close(from[1]);
@@ -387,12 +395,7 @@ static void interrupted(void)
 
 	catch(SIGALRM, SA_RESTART);
 	CHECK(pipe(to) == 0 && pipe(from) == 0);
-	fflush(stdout);
-	pid = fork();
-	if (pid == 0) {
-		echo(to[0], from[1], ROUNDS);
-		_exit(0);
-	}
+	pid = start_echo(to[0], from[1]);
 	CHECK(setitimer(ITIMER_REAL, &often, NULL) == 0);
 	for (unsigned i = 0; i < 20; i++)
 		one_pipe();

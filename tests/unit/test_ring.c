@@ -113,15 +113,10 @@ static uint32_t next_random(uint32_t *x)
 	return (*x = *x * 1664525 + 1013904223) >> 8;
 }
 
-START_TEST(producer_and_consumer)
+/* All that the producer writes, until it has ended well. */
+static void consume(struct ring *r, struct stream_writer *w, pid_t pid)
 {
-	struct stream_writer *w;
-	struct ring *r;
 	int status;
-
-	ck_assert_int_eq(ring_create(path, RING_SIZE, &r), 0);
-	ck_assert_int_eq(stream_writer_open(dirfd_, "stream", &w), 0);
-	pid_t pid = start_producer(r, 1, 20000);
 
 	while (waitpid(pid, &status, WNOHANG) == 0) {
 		if (ring_wait(r, 20, STREAM_FRAME_SIZE))
@@ -130,6 +125,18 @@ START_TEST(producer_and_consumer)
 	ck_assert_int_eq(status, 0);
 	drain(r, w);
 	ck_assert_int_eq(stream_writer_close(w), 0);
+}
+
+START_TEST(producer_and_consumer)
+{
+	struct stream_writer *w;
+	struct ring *r;
+
+	ck_assert_int_eq(ring_create(path, RING_SIZE, &r), 0);
+	ck_assert_int_eq(stream_writer_open(dirfd_, "stream", &w), 0);
+	pid_t pid = start_producer(r, 1, 20000);
+
+	consume(r, w, pid);
 	ring_close(r);
 	check_trace(1, 20000, NULL);
 	check_trace(1, 20000, "ring");
@@ -170,13 +177,7 @@ START_TEST(used_again)
 	ck_assert(!ring_stopped(r));
 	ck_assert_int_eq(stream_writer_open(dirfd_, "stream", &w), 0);
 	pid = start_producer(r, 7, 3000);
-	while (waitpid(pid, &status, WNOHANG) == 0) {
-		if (ring_wait(r, 20, STREAM_FRAME_SIZE))
-			drain(r, w);
-	}
-	ck_assert_int_eq(status, 0);
-	drain(r, w);
-	ck_assert_int_eq(stream_writer_close(w), 0);
+	consume(r, w, pid);
 	ring_close(r);
 	check_trace(7, 3000, "ring");
 

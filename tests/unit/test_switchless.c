@@ -294,23 +294,32 @@ static void kick(int sig)
 	vcpu_kick(g.vcpu);
 }
 
+/* Will kick this thread. */
+static timer_t kick_timer(void)
+{
+	struct sigaction act = { .sa_handler = kick };
+	struct sigevent ev = { .sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGUSR1 };
+	timer_t timer;
+
+	ck_assert_int_eq(sigaction(SIGUSR1, &act, NULL), 0);
+	ev._sigev_un._tid = (int)syscall(SYS_gettid);
+	ck_assert_int_eq(timer_create(CLOCK_MONOTONIC, &ev, &timer), 0);
+	return timer;
+}
+
 /*
  * The loop checks each result, and that flags survive; here calls that come outside are made once each. Kicks come at
  * every moment: no call is lost, none is made twice.
  */
 START_TEST(test_stopped_anywhere)
 {
-	struct sigaction act = { .sa_handler = kick };
-	struct itimerspec often = { { .tv_nsec = 150000 }, { .tv_nsec = 150000 } };
-	struct sigevent ev = { .sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGUSR1 };
+	const struct itimerspec often = { { .tv_nsec = 150000 }, { .tv_nsec = 150000 } };
 	unsigned outside = 0;
 	timer_t timer;
 
 	if (!installed(20000))
 		return;
-	ck_assert_int_eq(sigaction(SIGUSR1, &act, NULL), 0);
-	ev._sigev_un._tid = (int)syscall(SYS_gettid);
-	ck_assert_int_eq(timer_create(CLOCK_MONOTONIC, &ev, &timer), 0);
+	timer = kick_timer();
 	serve_with(count_on, ~0u);
 	LOAD(many);
 	ck_assert_int_eq(timer_settime(timer, 0, &often, NULL), 0);
@@ -399,18 +408,14 @@ static struct jump_site patched(uint64_t at, uint64_t pad)
  */
 static void stopped_anywhere_with_a_jump(uint64_t at, uint64_t pad)
 {
-	struct sigaction act = { .sa_handler = kick };
-	struct itimerspec often = { { .tv_nsec = 150000 }, { .tv_nsec = 150000 } };
-	struct sigevent ev = { .sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGUSR1 };
+	const struct itimerspec often = { { .tv_nsec = 150000 }, { .tv_nsec = 150000 } };
 	struct jump_site s;
 	unsigned stops = 0;
 	timer_t timer;
 
 	if (!installed(20000))
 		return;
-	ck_assert_int_eq(sigaction(SIGUSR1, &act, NULL), 0);
-	ev._sigev_un._tid = (int)syscall(SYS_gettid);
-	ck_assert_int_eq(timer_create(CLOCK_MONOTONIC, &ev, &timer), 0);
+	timer = kick_timer();
 	serve_with(count_on, ~0u);
 	s = patched(at, pad);
 	ck_assert_int_eq(timer_settime(timer, 0, &often, NULL), 0);
