@@ -2,7 +2,7 @@ libsandrec_a_SOURCES += %D%/inject.c %D%/inject.h
 libsandrec_a_SOURCES += %D%/dispatch.c %D%/file_map.c %D%/file_map.h %D%/loop.c %D%/serve.c %D%/serve.h %D%/serve_calls.c %D%/serve_calls.h %D%/at_once.c %D%/at_once.h \
 	%D%/session.h %D%/start.c %D%/task.h \
 	%D%/futex_pi.c %D%/futex_pi.h %D%/threads.c %D%/threads.h
-libsandrec_a_SOURCES += %D%/efault.c %D%/exception.c %D%/exception.h %D%/forward.S %D%/forward.h %D%/process.c %D%/process.h %D%/rseq.c %D%/rseq.h %D%/sandbox.c %D%/sandbox.h \
+libsandrec_a_SOURCES += %D%/efault.c %D%/exception.c %D%/exception.h %D%/forward.S %D%/forward.h %D%/process.c %D%/process.h %D%/processors.c %D%/processors.h %D%/rseq.c %D%/rseq.h %D%/sandbox.c %D%/sandbox.h \
 	%D%/sigframe.c %D%/signal.c %D%/signal.h %D%/signal_host.c %D%/signal_host.h %D%/tsc_insn.c \
 	%D%/vsyscall.c
 libsandrec_a_SOURCES += %D%/seccomp.c %D%/seccomp.h %D%/seccomp_bpf.c %D%/seccomp_bpf.h

@@ -7,15 +7,16 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/syscall.h>
-#include <sys/sysinfo.h>
 #include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "guestlib/abi.h"
+#include "syscall-emu/fdtable.h"
 #include "syscall-emu/landmark.h"
 #include "syscall-emu/mm_join.h"
 #include "syscall-emu/process.h"
+#include "syscall-emu/processors.h"
 #include "syscall-emu/serve.h"
 #include "syscall-emu/serve_calls.h"
 #include "syscall-emu/signal_host.h"
@@ -25,17 +26,17 @@
 #include "vmm/switchless_ring.h"
 
 #define STACK (512u << 10)     /* as a guest thread's (record/thread.c) */
-#define POLL_NS 50000          /* how long the server looks for the next request before it sleeps */
-#define PATIENCE 40            /* so much longer for the first one: the task is outside when it wakes */
-#define LOOKS_NS 20000         /* how long the guest looks for its answer: about half of an exit */
+#define POLL_NS 500000         /* how long the server looks for the next request before it sleeps */
+#define PATIENCE 4             /* so much longer for the first one: the task is outside when it wakes */
+#define LOOKS_NS 40000         /* how long the guest looks for its answer: about an exit */
 #define LOOKS_ALWAYS_NS 300000
 #define AWAKE_NS 500000       /* how long SERVE_ALWAYS waits for the server to wake */
 #define BURST_BEGIN 64         /* calls in quick succession that begin the thread */
-#define BURST_WAKE 8           /* and that wake it */
-#define BURST_BUSY 512         /* before that is looked at again while all processors are busy */
+#define BURST_WAKE 2           /* and that wake it */
+#define BURST_BUSY 8           /* before that is looked at again while all processors are busy */
 #define BURST_MAX 8192         /* when being awake has been of no use again and again */
-#define BURST_CALL_NS 150000   /* quick succession: so much for a call, its exit included */
-#define WORTH 16               /* calls that make being awake worth it */
+#define BURST_CALL_NS 250000   /* quick succession: so much for a call, its exit included */
+#define WORTH 8                /* calls that make being awake worth it */
 #define FEW 4                  /* so few of them for each missed request are too few */
 #define MISSES 8               /* requests that were not taken in time: often enough to think about it */
 #define RING_BATCH 16          /* calls put into the ring at a time, while whoever leaves the guest has to wait */
@@ -255,27 +256,6 @@ static uint64_t measure_poll(void)
 	return 200 * (uint64_t)POLL_NS / (ns ? ns : 1) + 1;
 }
 
-static bool several_processors(void)
-{
-	cpu_set_t set;
-
-	return sched_getaffinity(0, sizeof(set), &set) < 0 || CPU_COUNT(&set) > 1;
-}
-
-/*
- * Is there usually a processor for the server? It would take it from other processes otherwise, and be taken off it in the middle of a
- * call. The load of the last minute, ourselves included.
- */
-static bool idle_processor(void)
-{
-	static long online;
-	struct sysinfo info;
-
-	if (!online)
-		online = sysconf(_SC_NPROCESSORS_ONLN);
-	return sysinfo(&info) < 0 || info.loads[0] <= ((unsigned long)online << SI_LOAD_SHIFT) + (1UL << (SI_LOAD_SHIFT - 1));
-}
-
 /* With every signal blocked that can be, which the new thread inherits. */
 static int make_thread(struct task *t)
 {
@@ -309,7 +289,7 @@ static bool begin(struct task *t)
 {
 	struct session *s = t->proc->sess;
 
-	if (!switchless_useful(t->vcpu) || !several_processors() ||
+	if (!switchless_useful(t->vcpu) || !processors_several() ||
 	    switchless_install(t->vcpu, process_self.serve == SERVE_ALWAYS ? LOOKS_ALWAYS_NS : LOOKS_NS, &server.page) < 0)
 		return false;
 	switchless_late(server.page, hurry, NULL);
@@ -501,7 +481,7 @@ void serve_outside(struct task *t, const struct sys_desc *desc)
 	if (server.made && !server.resting && !__atomic_load_n(&server.asleep, __ATOMIC_SEQ_CST)) {
 		look_at_misses();
 	} else if (is_burst()) {
-		if (process_self.serve != SERVE_ALWAYS && !idle_processor()) {
+		if (process_self.serve != SERVE_ALWAYS && !processors_idle(t->proc->fds ? t->proc->fds->proc_root : -1)) {
 			server.burst = server.burst < BURST_BUSY ? BURST_BUSY : server.burst;
 			return;
 		}

@@ -1,5 +1,5 @@
 # One line for each program of Check tests; its only source is the file of its name.
-unit_tests += %D%/test_fd %D%/test_fd_copy %D%/test_procfs
+unit_tests += %D%/test_fd %D%/test_fd_copy %D%/test_procfs %D%/test_processors
 unit_tests += %D%/test_text_scan %D%/test_text_answer %D%/test_jump
 unit_tests += %D%/test_trace %D%/test_memo %D%/test_poke
 unit_tests += %D%/test_ring %D%/test_stamp
