@@ -58,8 +58,8 @@ static int child_ready(struct task *t, void *arg)
 		rc = recorder_create(&link, &b->made);
 	if (rc < 0)
 		return rc;
-	/* In memory lent by the parent it runs in the parent's turn. */
-	t->proc->grouped &= !(b->q->flags & CLONE_VM);
+	/* In memory lent by the parent, and while the parent waits for it, it runs in the parent's turn. */
+	t->proc->grouped &= !(b->q->flags & (CLONE_VM | CLONE_VFORK));
 	t->proc->sess = &b->made->base;
 	recorder_tell(b->made, CONTROL_BORN, t, annex.parent_number);
 	recorder_log(b->made, &ev);

@@ -161,10 +161,14 @@ static int64_t fork_copy(struct birth *b, const struct fork_request *q)
 	}
 	/* What is sent to the child before it can take signals waits in the kernel. */
 	signal_host_save(&saved);
+	if (!(q->flags & CLONE_FILES))
+		fd_hide_freeze();
 	pid = syscall(SYS_clone3, &a, sizeof(a));
 	if (pid < 0)
 		pid = -errno;
 	if (pid) {
+		if (!(q->flags & CLONE_FILES))
+			fd_hide_thaw();
 		signal_host_restore(b->t, &saved);
 		if (b->parted && pid > 0)
 			await_part(b, (pid_t)pid);
@@ -173,7 +177,7 @@ static int64_t fork_copy(struct birth *b, const struct fork_request *q)
 		return pid;
 	}
 	if (!(q->flags & CLONE_FILES))
-		fdtable_copied(b->t->proc->fds);
+		fdtable_copied(b->t->proc->fds, q->flags & CLONE_VFORK);
 	if (b->parted)
 		part(b->t, b);
 	nofile_lift(&limit);
@@ -198,7 +202,7 @@ static int run_child(void *arg)
 	if (plan_init(&t->plan) < 0 || fdtable_copy(p->fds, &p->fds) < 0)
 		_exit(CHILD_FAILED);
 	if (!(b->q->flags & CLONE_FILES))
-		fdtable_copied(p->fds);
+		fdtable_copied(p->fds, true);
 	be_born(t, b);
 	t->newborn = false;
 	_exit(task_loop(t) < 0 ? CHILD_FAILED : 0); /* the session's exited() ends the process before that */
@@ -226,10 +230,14 @@ static int64_t fork_sharing(struct birth *b, const struct fork_request *q)
 		return -errno;
 	signal_host_save(&saved);
 	fd_hide_save(&hidden);
+	if (!(q->flags & CLONE_FILES))
+		fd_hide_freeze();
 	vcpu_branches_lend(t->vcpu, true);
 	pid = forward_clone(&a, sizeof(a), run_child, b);
 	vcpu_branches_lend(t->vcpu, false);
 	fd_hide_restore(&hidden);
+	if (!(q->flags & CLONE_FILES))
+		fd_hide_thaw();
 	signal_host_restore(t, &saved);
 	process_self = self;
 	munmap(stack, VFORK_STACK);

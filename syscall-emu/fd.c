@@ -187,15 +187,6 @@ int fd_hide_share(void)
 	return 0;
 }
 
-void fd_hide_copied(void)
-{
-	if (hidden == &own)
-		return;
-	own = *hidden;
-	own.holder = 0;
-	hidden = &own;
-}
-
 /* Held for a few system calls. Who dies meanwhile does not keep it. */
 static void state_lock(void)
 {
@@ -213,6 +204,35 @@ static void state_lock(void)
 static void state_unlock(void)
 {
 	__atomic_store_n(&hidden->holder, 0, __ATOMIC_SEQ_CST);
+}
+
+void fd_hide_freeze(void)
+{
+	if (hidden == &own)
+		return;
+	state_lock();
+	own = *hidden; /* not in use here: the child's */
+}
+
+static void release(int32_t holder)
+{
+	__atomic_compare_exchange_n(&hidden->holder, &holder, 0, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+}
+
+void fd_hide_thaw(void)
+{
+	if (hidden != &own)
+		release((int32_t)syscall(SYS_gettid));
+}
+
+void fd_hide_copied(bool parent_waits)
+{
+	if (hidden == &own)
+		return;
+	if (parent_waits)
+		release(own.holder);
+	own.holder = 0;
+	hidden = &own;
 }
 
 /* A slot without a descriptor of ours: never used, or closed behind our back. */

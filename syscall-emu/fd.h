@@ -33,8 +33,14 @@ struct fd_hide_state {
 };
 /* Before clone(CLONE_FILES): the two will keep one account of what is ours. 0 or -ENOMEM. */
 int fd_hide_share(void);
-/* In a child that has descriptors of its own: so is its account. */
-void fd_hide_copied(void);
+/*
+ * Before and after a clone that copies descriptors: the account that the child is going to have is that of the moment when
+ * they are copied, as those who share them go on changing both. A thread that dies in between does not hold them up.
+ */
+void fd_hide_freeze(void);
+void fd_hide_thaw(void);
+/* In a child that has descriptors of its own: so is its account. parent_waits: (vfork) it cannot thaw before the child ends. */
+void fd_hide_copied(bool parent_waits);
 
 struct fd_hide_saved {
 	struct fd_hide_state own, *state;
@@ -47,7 +53,7 @@ int fdtable_create(struct fdtable **out); /* remembers the original stdout and s
 void fdtable_destroy(struct fdtable *f);
 int fdtable_share(struct fdtable *f); /* before clone(CLONE_FILES): others may change what is behind a number. 0 or -ENOMEM */
 bool fdtable_shared(const struct fdtable *f);
-void fdtable_copied(struct fdtable *f); /* in a child that does not share them with anybody */
+void fdtable_copied(struct fdtable *f, bool parent_waits); /* in a child that does not share them with anybody: fd_hide_copied() */
 int fdtable_copy(const struct fdtable *f, struct fdtable **out); /* for a child with its own copy of the descriptors */
 
 /* What a new program image keeps of it: the original outputs and the limits that the guest sees. */

@@ -242,9 +242,9 @@ bool fdtable_shared(const struct fdtable *f)
 	return f->shared;
 }
 
-void fdtable_copied(struct fdtable *f)
+void fdtable_copied(struct fdtable *f, bool parent_waits)
 {
-	fd_hide_copied();
+	fd_hide_copied(parent_waits);
 	f->shared = false;
 }
 
