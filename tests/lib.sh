@@ -5,7 +5,7 @@
 # Variables a test may set before same_three (they stay until changed):
 #   setup    a function or command, run in the new empty work directory before the native and before the recorded run
 #   input    file given as standard input (default: /dev/null)
-#   seconds  time limit of each run (default: 60)
+#   seconds  time limit of each run (default: 180)
 #   under    a command that replays are run by, as an array (default: none)
 
 : "${top_builddir:=$PWD}" "${top_srcdir:=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)}"
@@ -18,7 +18,7 @@ PATH=/usr/sbin:/usr/bin:/sbin:/bin:$PATH
 unset MAKEFLAGS MAKELEVEL MFLAGS
 
 tests_run=0 tests_failed=0
-setup=: input=/dev/null seconds=60 under=()
+setup=: input=/dev/null seconds=180 under=()
 
 T=$(mktemp -d "${TMPDIR:-/var/tmp}/sandrec-test.XXXXXX") || exit 99
 work=$T/work # where the programs run: removed and made again for each run, so that paths in outputs agree

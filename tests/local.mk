@@ -52,7 +52,8 @@ SH_LOG_DRIVER = $(LOG_DRIVER)
 SH_LOG_DRIVER_FLAGS = --ignore-exit
 SH_LOG_COMPILER = bash
 AM_TESTS_ENVIRONMENT = \
-	CK_TAP_LOG_FILE_NAME=-; CK_VERBOSITY=silent; export CK_TAP_LOG_FILE_NAME CK_VERBOSITY; \
+	CK_TAP_LOG_FILE_NAME=-; CK_VERBOSITY=silent; CK_TIMEOUT_MULTIPLIER=5; \
+	export CK_TAP_LOG_FILE_NAME CK_VERBOSITY CK_TIMEOUT_MULTIPLIER; \
 	top_srcdir='$(abs_top_srcdir)'; top_builddir='$(abs_top_builddir)'; export top_srcdir top_builddir; \
 	SANDREC_BUILT_SANITIZERS='$(enable_sanitizers)'; export SANDREC_BUILT_SANITIZERS;
 
