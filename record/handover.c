@@ -62,34 +62,47 @@ static int write_all(int fd, const void *bytes, size_t len)
 	return 0;
 }
 
-static int write_vector(int fd, char **v, uint32_t *n)
+static uint64_t vector_size(char **v, uint32_t *n)
+{
+	uint64_t size = 0;
+
+	for (*n = 0; v && v[*n]; ++*n)
+		size += strlen(v[*n]) + 1;
+	return size;
+}
+
+static int measure(struct handover *h, const struct exec_request *q)
+{
+	uint64_t size = sizeof(*h) + h->filters_len;
+
+	if (q)
+		size += strlen(q->path) + 1 + vector_size(q->argv, &h->argc) + vector_size(q->envp, &h->envc);
+	h->size = (uint32_t)size;
+	return size > HANDOVER_MAX ? -E2BIG : 0;
+}
+
+static int write_vector(int fd, char **v, uint32_t n)
 {
 	int rc = 0;
 
-	for (*n = 0; rc == 0 && v && v[*n]; ++*n)
-		rc = write_all(fd, v[*n], strlen(v[*n]) + 1);
+	for (uint32_t i = 0; rc == 0 && i < n; i++)
+		rc = write_all(fd, v[i], strlen(v[i]) + 1);
 	return rc;
 }
 
-static int write_state(int fd, struct handover *h, const struct exec_request *q)
+/* From begin to end: fd may be a pipe. In memory that a vfork child has from its parent, so nothing is allocated. */
+static int write_state(int fd, const struct handover *h, const struct exec_request *q)
 {
-	int rc = ftruncate(fd, sizeof(*h)) < 0 || lseek(fd, sizeof(*h), SEEK_SET) < 0 ? -errno : 0;
-	off_t end;
+	int rc = write_all(fd, h, sizeof(*h));
 
 	if (rc == 0 && q) {
 		rc = write_all(fd, q->path, strlen(q->path) + 1);
 		if (rc == 0)
-			rc = write_vector(fd, q->argv, &h->argc);
+			rc = write_vector(fd, q->argv, h->argc);
 		if (rc == 0)
-			rc = write_vector(fd, q->envp, &h->envc);
+			rc = write_vector(fd, q->envp, h->envc);
 	}
-	if (rc == 0)
-		rc = write_all(fd, h->filters, h->filters_len);
-	end = lseek(fd, 0, SEEK_CUR);
-	h->size = (uint32_t)end;
-	if (rc == 0 && pwrite(fd, h, sizeof(*h), 0) != sizeof(*h))
-		rc = -EIO;
-	return rc;
+	return rc == 0 ? write_all(fd, h->filters, h->filters_len) : rc;
 }
 
 static void inherit(int fd)
@@ -98,16 +111,59 @@ static void inherit(int fd)
 		fcntl(fd, F_SETFD, 0);
 }
 
-static int make_hidden(const char *name)
+static int hide(int made)
 {
-	int made = memfd_create(name, 0), fd;
+	int fd = made < 0 ? -errno : fd_hide(made);
 
-	if (made < 0)
-		return -errno;
-	fd = fd_hide(made);
-	if (fd < 0)
+	if (made >= 0 && fd < 0)
 		close(made);
 	return fd;
+}
+
+static int make_hidden(const char *name)
+{
+	return hide(memfd_create(name, 0));
+}
+
+/* Written without waiting: what does not fit is an error. */
+static int make_pipe(uint32_t size, int *to)
+{
+	int end[2], fd;
+
+	if (pipe2(end, O_CLOEXEC | O_NONBLOCK) < 0)
+		return -errno;
+	fd = hide(end[0]);
+	*to = hide(end[1]);
+	if (fd >= 0 && *to >= 0 && fcntl(*to, F_GETPIPE_SZ) < (int)size)
+		fcntl(*to, F_SETPIPE_SZ, size);
+	if (fd >= 0 && *to >= 0)
+		return fd;
+	fd_hidden_close(fd);
+	fd_hidden_close(*to);
+	return fd < 0 ? fd : *to;
+}
+
+/* A descriptor with the state. The program's limit on the size of files is one for memfds too, but not for pipes. */
+static int make_state(const struct handover *h, const struct exec_request *q)
+{
+	struct rlimit size, files;
+	int fd, to = -1, rc;
+
+	getrlimit(RLIMIT_FSIZE, &size);
+	nofile_lift(&files);
+	if (size.rlim_cur < h->size)
+		fd = make_pipe(h->size, &to);
+	else
+		fd = to = make_hidden("sandrec-handover");
+	nofile_restore(&files);
+	if (fd < 0)
+		return fd;
+	rc = write_state(to, h, q);
+	if (to != fd)
+		fd_hidden_close(to);
+	if (rc < 0)
+		fd_hidden_close(fd);
+	return rc < 0 ? rc : fd;
 }
 
 /* A binary that this user may not execute (or this sandbox), from memory. */
@@ -136,43 +192,19 @@ static int execute(struct handover *h, int state)
 	return errno == EACCES || errno == EPERM ? execute_copy(h->self_fd, argv, envp) : -errno;
 }
 
-/* The program's limit on the size of files is not meant for this one. */
-static int write_unlimited(int fd, struct handover *h, const struct exec_request *q)
-{
-	struct rlimit limit, none = { RLIM_INFINITY, RLIM_INFINITY };
-	int rc;
-
-	getrlimit(RLIMIT_FSIZE, &limit);
-	if (limit.rlim_cur != RLIM_INFINITY && setrlimit(RLIMIT_FSIZE, &none) < 0) {
-		none.rlim_cur = none.rlim_max = limit.rlim_max;
-		setrlimit(RLIMIT_FSIZE, &none);
-	}
-	rc = write_state(fd, h, q);
-	if (limit.rlim_cur != RLIM_INFINITY)
-		setrlimit(RLIMIT_FSIZE, &limit);
-	return rc;
-}
-
 int handover_exec(struct handover *h, const struct exec_request *q)
 {
-	struct rlimit limit;
 	int fd, rc;
 
 	if (h->filters_rc < 0)
 		return h->filters_rc;
-	nofile_lift(&limit);
-	fd = make_hidden("sandrec-handover");
-	nofile_restore(&limit);
-	if (fd < 0)
-		return fd;
 	h->program_fd = q ? q->fd : -1;
 	h->self_fd = self_fd;
 	h->proc_fd = proc_self_root();
-	rc = write_unlimited(fd, h, q);
-	if (rc < 0) {
-		fd_hidden_close(fd);
-		return rc;
-	}
+	rc = measure(h, q);
+	fd = rc < 0 ? rc : make_state(h, q);
+	if (fd < 0)
+		return fd;
 	const int kept[] = { fd, h->self_fd, h->proc_fd, h->kvm.fd, h->program_fd, h->dir_fd, h->control_fd, h->shared_fd, h->ring_fd,
 			     h->debug_fd,
 			     h->fds.saved[1], h->fds.saved[2] };
@@ -205,21 +237,34 @@ static char **take_vector(char **at, char *end, uint32_t n)
 	return v;
 }
 
+static bool read_all(int fd, void *bytes, size_t len)
+{
+	char *at = bytes;
+	ssize_t n;
+
+	for (; len; at += n, len -= (size_t)n) {
+		n = read(fd, at, len);
+		if (n <= 0)
+			return false;
+	}
+	return true;
+}
+
 int handover_read(int fd, struct handover *h, struct exec_request *q)
 {
 	cleanup_close int in = fd;
-	off_t size = lseek(fd, 0, SEEK_END);
 	cleanup_free char *strings = NULL;
 	char *at, *end;
+	size_t size;
 
-	if (size < (off_t)sizeof(*h) || size > HANDOVER_MAX || pread(in, h, sizeof(*h), 0) != sizeof(*h) ||
-	    h->size != (uint64_t)size)
+	lseek(in, 0, SEEK_SET); /* or it is a pipe */
+	if (!read_all(in, h, sizeof(*h)) || h->size < sizeof(*h) || h->size > HANDOVER_MAX)
 		return -EBADMSG;
-	size -= (off_t)sizeof(*h);
-	strings = calloc(1, (size_t)size + 1);
+	size = h->size - sizeof(*h);
+	strings = calloc(1, size + 1);
 	if (!strings)
 		return -ENOMEM;
-	if (pread(in, strings, (size_t)size, sizeof(*h)) != size)
+	if (!read_all(in, strings, size))
 		return -EBADMSG;
 	at = strings;
 	end = strings + size;

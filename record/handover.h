@@ -1,8 +1,8 @@
 /*
  * What one image of sandrec leaves to the next when the guest calls execve: the host process really executes our own binary
  * again, so that the kernel closes descriptors, resets signals, ends the address space and wakes a vfork parent; the new
- * image finds this state in an inherited memfd and goes on. Both images are the same file, so the structure is as it is
- * in memory.
+ * image finds this state in an inherited memfd and goes on: or in a pipe, where the program may not write files of that
+ * size. Both images are the same file, so the structure is as it is in memory.
  */
 #ifndef SANDREC_HANDOVER_H
 #define SANDREC_HANDOVER_H
@@ -15,7 +15,7 @@
 enum handover_kind { HANDOVER_PLAIN, HANDOVER_RECORD, HANDOVER_REPLAY };
 
 struct handover {
-	uint32_t kind, size;       /* of the whole memfd: this, then the strings */
+	uint32_t kind, size;       /* of the whole: this, then the strings and filters */
 	struct kvm_host kvm;
 	struct cpu_table cpu;
 	struct fdtable_state fds;
