@@ -9,7 +9,7 @@
 static const struct { const char *path; enum proc_entry entry; long pid, number; } paths[] = {
 	{ "/proc/12/maps", PROC_MAPS, 12, -1 },
 	{ "/proc/12/task/34/smaps", PROC_SMAPS, 12, -1 },
-	{ "/mnt/root/proc/7/status", PROC_STATUS, 7, -1 },
+	{ "/srv/jail/proc/7/status", PROC_STATUS, 7, -1 },
 	{ "(unreachable)/proc/7/stat", PROC_STAT, 7, -1 },
 	{ "/7/cmdline", PROC_CMDLINE, 7, -1 },
 	{ "/proc/12/fd", PROC_FD_DIR, 12, -1 },
