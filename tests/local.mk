@@ -49,7 +49,8 @@ dist_check_DATA += $(shell_tests) %D%/lib.sh
 TEST_EXTENSIONS = .sh
 LOG_DRIVER = env AM_TAP_AWK='$(AWK)' $(SHELL) $(top_srcdir)/build-aux/tap-driver.sh
 SH_LOG_DRIVER = $(LOG_DRIVER)
-SH_LOG_DRIVER_FLAGS = --ignore-exit
+# A failure's details stand where it does: whoever reads a long log may see no more than that part of it.
+SH_LOG_DRIVER_FLAGS = --ignore-exit --comments
 SH_LOG_COMPILER = bash
 AM_TESTS_ENVIRONMENT = \
 	CK_TAP_LOG_FILE_NAME=-; CK_VERBOSITY=silent; CK_TIMEOUT_MULTIPLIER=5; \

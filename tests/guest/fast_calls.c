@@ -229,14 +229,20 @@ static int generated_code(void)
 	return 0;
 }
 
-/* Its own instructions are the same after thousands of calls. */
+/*
+ * Its own instructions are the same after thousands of calls. In front of a `syscall` there may be a jump by then
+ * (syscall-emu/text_jump.h), whenever a server came to look at the site; what follows is the program's.
+ */
 static void own_code(void)
 {
+	static const unsigned char insn[] = { 0x0f, 0x05 };
 	const unsigned char *at = (const unsigned char *)(uintptr_t)some_calls;
-	uint32_t before = sum_of(at, 256), libc = sum_of((const void *)(uintptr_t)getppid, 16);
+	const unsigned char *call = memmem((const void *)(uintptr_t)getppid, 16, insn, sizeof(insn));
+	uint32_t before = sum_of(at, 256), libc = call ? sum_of(call, 3) : 0;
 
+	CHECK(call != NULL);
 	some_calls(ROUNDS);
-	CHECK(sum_of(at, 256) == before && sum_of((const void *)(uintptr_t)getppid, 16) == libc);
+	CHECK(sum_of(at, 256) == before && call && sum_of(call, 3) == libc);
 }
 
 int main(int argc, char **argv)
