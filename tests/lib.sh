@@ -127,6 +127,7 @@ same_replays() {
 		not_ok "$name"
 		diag "recorded: $(cat "$T/recorded.status")"
 		show_file "$T/recorded.err"
+		[ "$(cat "$T/recorded.status")" = "exit 0" ] || show_file "$T/recorded.out"
 		cat "$T/same.log"
 	fi
 	rm -rf "$T/trace"
