@@ -15,6 +15,7 @@
 #include "record/thread.h"
 #include "record/world.h"
 #include "syscall-emu/fd.h"
+#include "syscall-emu/serve.h"
 #include "syscall-emu/signal_host.h"
 #include "vmm/branches.h"
 
@@ -25,6 +26,19 @@ struct recorded *recorded_of(struct task *t)
 	if (!t->of_session)
 		abort();
 	return t->of_session;
+}
+
+static int first_piece(void *arg, uint64_t addr, uint64_t len, uint32_t kind, const void *bytes)
+{
+	(void)arg, (void)addr, (void)len, (void)kind, (void)bytes;
+	return 1;
+}
+
+/* The program need not wait for its call to be in the log, unless bytes of its memory have to be. */
+static void answer_early(struct task *t, int64_t ret)
+{
+	if (t->served && !plan_written(&t->plan, first_piece, NULL))
+		serve_answer(t, ret);
 }
 
 static int recorder_syscall(struct session *s, struct task *t, const struct sys_desc *desc, int64_t *ret)
@@ -55,8 +69,10 @@ static int recorder_syscall(struct session *s, struct task *t, const struct sys_
 		t->newborn = false;
 		return 0;
 	}
-	if (*ret != SYS_ERESTARTSYS)
+	if (*ret != SYS_ERESTARTSYS) {
+		answer_early(t, *ret);
 		recorder_log_poked(r, &t->plan);
+	}
 	recorder_log_syscall(r, t, &entry, *ret);
 	return 0;
 }

@@ -60,6 +60,7 @@ static struct {
 	uint64_t served;           /* as rc */
 	uint64_t place;            /* of the session, at the first call in the ring; as rc */
 	uint64_t looked;           /* where a request was answered with a look at the ring; as rc */
+	bool answered;             /* the call at hand, by serve_answer(); as rc */
 	bool dry;                  /* there is no ring, or the call behind it is not one for it; as rc */
 	uint64_t served_then, missed_then; /* when it was woken */
 	unsigned calls, burst;     /* calls outside in a row, and how many make a burst */
@@ -96,6 +97,15 @@ static bool site_may_change(const struct task *t, const struct sys_desc *d)
 	return !t->proc->sess->ops->injects && (d->block == BLOCK_NEVER || !task_not_alone(t));
 }
 
+void serve_answer(struct task *t, int64_t ret)
+{
+	if (!t->served || !only_calls(t))
+		return;
+	t->regs->rax = (uint64_t)ret;
+	server.answered = true;
+	switchless_answer_early(server.page, t->regs);
+}
+
 static uint32_t serve(struct task *t)
 {
 	const struct sys_desc *d = row_of(t->regs);
@@ -114,6 +124,8 @@ static uint32_t serve(struct task *t)
 	if (ret == SYS_ERESTARTSYS && !s->ops->injects)
 		return ABI_SW_DECLINED; /* nothing has happened, and nothing is logged */
 	server.served++;
+	if (server.answered)
+		return ABI_SW_DONE;
 	if (ret == SYS_ERESTARTSYS) {
 		t->regs->rip -= 2;
 		return ABI_SW_LEAVE;
@@ -192,13 +204,17 @@ static bool take(void)
 		return false;
 	t = server.task;
 	switchless_request(server.page, t->regs);
+	server.answered = false;
 	if (in_ring(t)) {
 		state = ABI_SW_AGAIN;
 	} else {
 		state = serve(t);
 		resync(t);
 	}
-	switchless_answer(server.page, t->regs, state);
+	if (server.answered)
+		switchless_release(server.page);
+	else
+		switchless_answer(server.page, t->regs, state);
 	return true;
 }
 

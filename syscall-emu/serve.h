@@ -32,6 +32,12 @@ void serve_keep_out(struct task *t);
 /* The task stands at a system call outside the machine, whose row is desc (NULL: none). */
 void serve_outside(struct task *t, const struct sys_desc *desc);
 
+/*
+ * For sessions, within syscall(): the call's result is known, and what is left to do (the log) needs nothing that the program can
+ * change. If the call is being served the program goes on with ret, before syscall() returns; it cannot do anything that others notice.
+ */
+void serve_answer(struct task *t, int64_t ret);
+
 /* Ends the thread, if there is one; without_vm: because the VM goes. */
 void serve_end(struct task *t);
 void serve_without_vm(struct task *t);

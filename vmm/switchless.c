@@ -199,7 +199,7 @@ bool switchless_take(struct switchless *s)
 		return false;
 	/* The request may have been withdrawn before the gate was ours. */
 	if (state_of(s) != ABI_SW_REQUEST) {
-		switchless_answer(s, NULL, ABI_SW_IDLE);
+		switchless_release(s);
 		return false;
 	}
 	return true;
@@ -218,17 +218,24 @@ void switchless_request(const struct switchless *s, struct guest_regs *r)
 	}
 }
 
-void switchless_answer(struct switchless *s, const struct guest_regs *r, uint32_t state)
+static void put_answer(struct switchless *s, const struct guest_regs *r, uint32_t state)
 {
-	if (r && state != ABI_SW_DECLINED && state != ABI_SW_AGAIN) {
+	if (state != ABI_SW_DECLINED && state != ABI_SW_AGAIN) {
 		memcpy(s->data + ABI_SW_REGS + GREG_RAX * 8, &r->rax, sizeof(r->rax));
 		memcpy(s->data + ABI_SW_REGS + GREG_RIP * 8, &r->rip, sizeof(r->rip));
 	}
-	if (r)
-		__atomic_store_n(word(s, ABI_SW_STATE), state, __ATOMIC_RELEASE);
-	/* Opened by us, so ours until here, whatever the guest has written meanwhile. */
-	if (__atomic_exchange_n(&s->gate, GATE_OPEN, __ATOMIC_SEQ_CST) == GATE_AWAITED)
-		syscall(SYS_futex, &s->gate, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+	__atomic_store_n(word(s, ABI_SW_STATE), state, __ATOMIC_RELEASE);
+}
+
+void switchless_answer(struct switchless *s, const struct guest_regs *r, uint32_t state)
+{
+	put_answer(s, r, state);
+	switchless_release(s);
+}
+
+void switchless_answer_early(struct switchless *s, const struct guest_regs *r)
+{
+	put_answer(s, r, ABI_SW_DONE);
 }
 
 bool switchless_hold(struct switchless *s)
@@ -238,7 +245,9 @@ bool switchless_hold(struct switchless *s)
 
 void switchless_release(struct switchless *s)
 {
-	switchless_answer(s, NULL, ABI_SW_IDLE);
+	/* Opened by us, so ours until here, whatever the guest has written meanwhile. */
+	if (__atomic_exchange_n(&s->gate, GATE_OPEN, __ATOMIC_SEQ_CST) == GATE_AWAITED)
+		syscall(SYS_futex, &s->gate, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 }
 
 void switchless_doze(struct switchless *s)

@@ -44,12 +44,14 @@ void switchless_late(struct switchless *s, void (*late)(void *arg), void *arg);
  * Server thread. take: true when there was a request: whose it is stays as it is until answer(). request: *r, vcpu_regs() of
  * the vCPU that is in vcpu_run(), gets the registers, as at VCPU_SYSCALL (bases as they were at the last stop unless
  * the guest can read them itself). Then answer() follows, with *r as the program is to go on and one of ABI_SW_DONE, _LEAVE,
- * _DECLINED, _AGAIN (the registers do not count). doze: requests are not waited for any more until the next vcpu_run() that allows
- * them; a last take() must follow.
+ * _DECLINED, _AGAIN (the registers do not count). Or answer_early() and release() later: the program goes on (ABI_SW_DONE), but
+ * its next request is not taken, nor does vcpu_run() return, before release(). doze: requests are not waited for any more until the next
+ * vcpu_run() that allows them; a last take() must follow.
  */
 bool switchless_take(struct switchless *s);
 void switchless_request(const struct switchless *s, struct guest_regs *r);
 void switchless_answer(struct switchless *s, const struct guest_regs *r, uint32_t state);
+void switchless_answer_early(struct switchless *s, const struct guest_regs *r);
 void switchless_doze(struct switchless *s);
 
 /* Server thread: true if the gate is its own until release(), as between take() and answer(), without a request. */

@@ -220,6 +220,55 @@ static uint32_t again(struct guest_regs *r)
 }
 
 /* A call that is to be restarted executes the instruction once more. */
+/*
+ * The program goes on while the server still has work with its call: it stores a word behind it. It does not get past its next
+ * call, nor does vcpu_run() end, before that work is done.
+ */
+GUEST_CODE(two_calls, "syscall\n movq $1, (%rbx)\n mov $39, %eax\n syscall\n ud2");
+static bool early_went_on, early_was_held;
+
+static void *serve_early(void *arg)
+{
+	volatile uint64_t *word = (volatile uint64_t *)DATA;
+	struct guest_regs r = { 0 };
+
+	while (!switchless_take(sw))
+		sched_yield();
+	switchless_request(sw, &r);
+	r.rax = 1;
+	switchless_answer_early(sw, &r);
+	while (!*word)
+		sched_yield();
+	early_went_on = true;
+	usleep(20000);
+	early_was_held = !switchless_take(sw) && !__atomic_load_n((int *)arg, __ATOMIC_SEQ_CST);
+	switchless_release(sw);
+	while (!switchless_take(sw))
+		sched_yield();
+	switchless_answer(sw, &r, ABI_SW_DECLINED);
+	return NULL;
+}
+
+START_TEST(test_answered_early)
+{
+	pthread_t thread;
+	int back = 0;
+
+	if (!installed(PATIENT_NS))
+		return;
+	LOAD(two_calls);
+	*(volatile uint64_t *)DATA = 0;
+	g.r->rbx = DATA;
+	ck_assert_int_eq(pthread_create(&thread, NULL, serve_early, &back), 0);
+	ck_assert_int_eq(guest_run(), VCPU_SYSCALL);
+	__atomic_store_n(&back, 1, __ATOMIC_SEQ_CST);
+	pthread_join(thread, NULL);
+	ck_assert_uint_eq(g.r->rax, 39);
+	ck_assert(early_went_on);
+	ck_assert(early_was_held);
+}
+END_TEST
+
 START_TEST(test_goes_on_elsewhere)
 {
 	if (!installed(PATIENT_NS))
@@ -490,6 +539,7 @@ int main(void)
 	tcase_add_test(tc, test_not_allowed);
 	tcase_add_test(tc, test_declined);
 	tcase_add_test(tc, test_leaves_behind_the_call);
+	tcase_add_test(tc, test_answered_early);
 	tcase_add_test(tc, test_goes_on_elsewhere);
 	tcase_add_test(tc, test_single_steps);
 	tcase_add_test(tc, test_bases_changed_by_the_program);
