@@ -95,6 +95,9 @@ static void make_vm(struct task *t, const struct birth *b)
 	rc = process_renew_vm(t, &b->regs, b->xsave);
 	if (rc < 0)
 		stillborn("no virtual machine", rc);
+	rc = b->q->joined ? 0 : mm_leave_behind(t->proc->mm);
+	if (rc < 0)
+		stillborn("no memory", rc);
 }
 
 static void clear_handlers(struct task *t)

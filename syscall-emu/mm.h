@@ -22,6 +22,7 @@ struct vma {
 	bool account;              /* Linux charges it (VM_ACCOUNT): neighbours that differ here do not merge */
 	bool changed;              /* private file mapping whose file was written since */
 	uint64_t file_size;        /* of its file, as far as the guest's calls have told us */
+	bool dontfork, wipe;       /* a forked child does not have it; finds zeros (madvise) */
 	bool joined;               /* private for the guest, shared on the host (mm_join.h) */
 	int kernel;                /* shadow of memory the kernel writes (kernel_shared.h): which, from 1; else 0 */
 };
@@ -42,6 +43,9 @@ void mm_destroy(struct mm *mm);
  * filled at once: a copy-on-write break that KVM has to find costs the most of all faults (kvm-software-host.md, 2).
  */
 int mm_reborn(struct mm *mm, struct vm *vm, uint64_t sp);
+
+/* In a forked child, with its own VM and memory: what its parent excluded by madvise goes. Like mm_reborn() if it fails. */
+int mm_leave_behind(struct mm *mm);
 
 /* Is there memory that a forked child would share, and that either may write? */
 bool mm_shared_writable(const struct mm *mm);

@@ -30,7 +30,7 @@
 
 #define DENY_MIN 0x10000ULL /* a zapped range of this size comes back sooner in chunks than page by page */
 
-enum kind { ADVICE_BAD, ADVICE_TUNE, ADVICE_FORWARD, ADVICE_ZAP, ADVICE_FREE, ADVICE_PUNCH, ADVICE_POPULATE,
+enum kind { ADVICE_BAD, ADVICE_TUNE, ADVICE_FORK, ADVICE_ZAP, ADVICE_FREE, ADVICE_PUNCH, ADVICE_POPULATE,
 	    ADVICE_PERM };
 
 static enum kind kind_of(int advice)
@@ -41,7 +41,7 @@ static enum kind kind_of(int advice)
 	case MADV_DODUMP: case MADV_COLLAPSE:
 		return ADVICE_TUNE;
 	case MADV_DONTFORK: case MADV_DOFORK: case MADV_WIPEONFORK: case MADV_KEEPONFORK:
-		return ADVICE_FORWARD;
+		return ADVICE_FORK;
 	case MADV_DONTNEED: case MADV_DONTNEED_LOCKED:
 		return ADVICE_ZAP;
 	case MADV_FREE:
@@ -77,6 +77,38 @@ static int zap(struct mm *mm, const struct vma *v, uint64_t start, uint64_t end,
 	return host_advise(start, end, advice);
 }
 
+/* The host is not told: forks of its own, and those of replay under a debugger, copy everything. */
+static int advise_fork(struct mm *mm, uint64_t start, uint64_t end, int advice)
+{
+	int rc = set_split(mm, start, end);
+	struct vma *v;
+
+	if (rc < 0)
+		return rc;
+	v = mm->v[set_at(mm, start)];
+	if (advice == MADV_DONTFORK || advice == MADV_DOFORK)
+		v->dontfork = advice == MADV_DONTFORK;
+	else
+		v->wipe = advice == MADV_WIPEONFORK;
+	set_merge(mm, start, end);
+	return 0;
+}
+
+int mm_leave_behind(struct mm *mm)
+{
+	int rc = 0;
+
+	for (size_t i = mm->n; rc == 0 && i-- > 0;) {
+		const struct vma *v = mm->v[i];
+
+		if (v->dontfork)
+			rc = mm_unmap(mm, v->start, v->end - v->start);
+		else if (v->wipe)
+			rc = zap(mm, v, v->start, v->end, MADV_DONTNEED);
+	}
+	return rc;
+}
+
 static int advise_one(struct mm *mm, const struct vma *v, uint64_t start, uint64_t end, int advice)
 {
 	bool private_anon = vma_anon(v) && !(v->flags & MAP_SHARED) && !v->kernel;
@@ -88,10 +120,8 @@ static int advise_one(struct mm *mm, const struct vma *v, uint64_t start, uint64
 	case ADVICE_TUNE:
 		host_advise(start, end, advice);
 		return 0;
-	case ADVICE_FORWARD:
-		if (advice == MADV_WIPEONFORK && !private_anon)
-			return -EINVAL;
-		return host_advise(start, end, advice);
+	case ADVICE_FORK:
+		return advice == MADV_WIPEONFORK && !private_anon ? -EINVAL : advise_fork(mm, start, end, advice);
 	case ADVICE_ZAP:
 		return zap(mm, v, start, end, advice);
 	case ADVICE_FREE:

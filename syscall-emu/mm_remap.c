@@ -86,7 +86,6 @@ static int64_t move(struct mm *mm, const struct move *m)
 		like.offset += m->old - from->start;
 	like.start = m->to;
 	like.end = m->to + m->new_len;
-	like.account = from->account;
 	v = set_prepare(mm, &like);
 	rc = v ? set_split(mm, m->old, old_end) : -ENOMEM;
 	if (rc == 0)

@@ -157,7 +157,8 @@ static const char *own_name(const struct vma *v)
 static bool mergeable(const struct vma *a, const struct vma *b)
 {
 	if (a->end != b->start || a->prot != b->prot || a->flags != b->flags || a->dev != b->dev || a->ino != b->ino ||
-	    a->may != b->may || a->segment != b->segment || a->account != b->account || a->joined != b->joined)
+	    a->may != b->may || a->segment != b->segment || a->account != b->account || a->joined != b->joined ||
+	    a->dontfork != b->dontfork || a->wipe != b->wipe)
 		return false;
 	if (a->segment || a->kernel || b->kernel)
 		return false;
