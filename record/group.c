@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "record/group.h"
+#include "record/robust.h"
 #include "record/tree.h"
 
 #define PATIENCE_NS 20000000L
@@ -21,27 +22,6 @@ static long futex(uint32_t *word, int op, uint32_t value, const struct timespec 
 
 /* ---- a lock that its holder's death opens ---- */
 
-/*
- * Said to be in the middle of an operation for ever: the kernel then looks at this one word when the thread dies, and finds
- * its own number in it only if the thread is the holder. The C library uses no robust list of its own in our process.
- */
-static __thread struct robust_list_head robust;
-static __thread pid_t robust_owner; /* the child of a fork has none */
-
-static uint32_t own_tid(struct group *g)
-{
-	pid_t tid = (pid_t)syscall(SYS_gettid);
-
-	if (robust_owner == tid && robust.list_op_pending == (struct robust_list *)&g->word)
-		return (uint32_t)tid;
-	robust.list.next = &robust.list;
-	robust.futex_offset = 0;
-	robust.list_op_pending = (struct robust_list *)&g->word;
-	syscall(SYS_set_robust_list, &robust, sizeof(robust));
-	robust_owner = tid;
-	return (uint32_t)tid;
-}
-
 static bool try_take(struct group *g, uint32_t from, uint32_t to)
 {
 	return __atomic_compare_exchange_n(&g->word, &from, to, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
@@ -54,18 +34,21 @@ static bool is_free(uint32_t word)
 
 static void lock(struct group *g)
 {
-	uint32_t tid = own_tid(g), word = 0;
+	uint32_t tid = (uint32_t)syscall(SYS_gettid), mark = 0;
 
-	if (try_take(g, 0, tid))
-		return;
 	for (;;) {
-		word = __atomic_load_n(&g->word, __ATOMIC_SEQ_CST);
-		/* Others may wait too: whoever had to wait leaves the mark. */
+		uint32_t word = __atomic_load_n(&g->word, __ATOMIC_SEQ_CST);
+
+		/* Only now, and not while it waits: the kernel looks at one word, and the guest may have use for it. */
 		if (is_free(word)) {
-			if (try_take(g, word, tid | FUTEX_WAITERS))
+			robust_hold(&g->word);
+			if (try_take(g, word, tid | mark | (word & FUTEX_WAITERS)))
 				return;
+			robust_release();
 			continue;
 		}
+		/* Others may wait too: whoever had to wait leaves the mark. */
+		mark = FUTEX_WAITERS;
 		if (!(word & FUTEX_WAITERS) && !try_take(g, word, word | FUTEX_WAITERS))
 			continue;
 		/* The wake may have gone to a process that a signal has stopped: so look again after a while. */
@@ -77,6 +60,7 @@ static bool unlock(struct group *g)
 {
 	uint32_t was = __atomic_exchange_n(&g->word, 0, __ATOMIC_SEQ_CST);
 
+	robust_release();
 	return was & FUTEX_WAITERS && futex(&g->word, FUTEX_WAKE, 1, NULL) > 0;
 }
 

@@ -4,7 +4,7 @@
  * come. Who shares nothing never has to do with it. There is one group in a tree.
  *
  * A process holds the group's baton exactly while one of its threads holds the process's own (sched.h). When its holder is
- * killed the kernel gives the lock free (a robust futex of ours), so nobody waits for the dead.
+ * killed the kernel gives the lock free (robust.h), so nobody waits for the dead.
  */
 #ifndef SANDREC_GROUP_H
 #define SANDREC_GROUP_H

@@ -14,7 +14,7 @@ libsandrec_a_SOURCES += \
 	%D%/plain.c %D%/plain.h %D%/poke.c %D%/poke.h \
 	%D%/recorder.c %D%/recorder.h %D%/recorder_int.h \
 	%D%/recorder_birth.c %D%/recorder_file.c %D%/recorder_log.c %D%/recorder_point.c %D%/recorder_turn.c \
-	%D%/run.h %D%/supervisor.c \
+	%D%/robust.c %D%/robust.h %D%/run.h %D%/supervisor.c \
 	%D%/sched.c %D%/sched.h %D%/thread.c %D%/thread.h \
 	%D%/tree.c %D%/tree.h \
 	%D%/walk.c %D%/walk.h %D%/world.c %D%/world.h %D%/world_int.h %D%/world_load.c

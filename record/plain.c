@@ -1,5 +1,6 @@
 /* Running without recording. Contract: plain.h. */
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -129,6 +130,13 @@ static int plain_image_file(struct session *s, struct exec_params *x, unsigned i
 	return live_image_fd(fcntl(fd, F_DUPFD_CLOEXEC, 3));
 }
 
+/* The host's addresses and thread numbers are the guest's. */
+static void plain_robust_list(struct session *s, struct task *t)
+{
+	(void)s;
+	syscall(SYS_set_robust_list, t->robust_list, sizeof(struct robust_list_head));
+}
+
 static int plain_exited(struct session *s, struct task *t)
 {
 	(void)s;
@@ -192,6 +200,7 @@ const struct session_ops plain_ops = {
 	.shares = plain_shares,
 	.thread = plain_thread,
 	.thread_ended = live_thread_ended,
+	.robust_list = plain_robust_list,
 	.futex_wake = live_futex_wake,
 	.exec = plain_exec,
 	.exited = plain_exited,

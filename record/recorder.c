@@ -11,6 +11,7 @@
 #include "record/inputs.h"
 #include "record/live.h"
 #include "record/recorder_int.h"
+#include "record/robust.h"
 #include "record/sched.h"
 #include "record/thread.h"
 #include "record/world.h"
@@ -59,6 +60,8 @@ static int recorder_syscall(struct session *s, struct task *t, const struct sys_
 		return 0;
 	}
 	arrivals = sched_arrivals(t);
+	if (t->proc->grouped)
+		robust_note(&r->link.tree->robusts, t);
 	*ret = rc < 0 ? rc : syscall_perform(t, desc);
 	if (r->link.world && rc == 0)
 		world_made(r->link.world, t, *ret);
@@ -69,9 +72,11 @@ static int recorder_syscall(struct session *s, struct task *t, const struct sys_
 		t->newborn = false;
 		return 0;
 	}
+	if (*ret == 0)
+		robust_killed(&r->link.tree->robusts, t);
 	if (*ret != SYS_ERESTARTSYS) {
+		recorder_log_poked(r, t); /* first: what it finds, the program may change */
 		answer_early(t, *ret);
-		recorder_log_poked(r, &t->plan);
 	}
 	recorder_log_syscall(r, t, &entry, *ret);
 	return 0;

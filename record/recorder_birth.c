@@ -12,6 +12,7 @@
 #include "syscall-emu/clone.h"
 #include "syscall-emu/mm.h"
 #include "syscall-emu/signal_host.h"
+#include "syscall-emu/threads.h"
 #include "vmm/cleanup.h"
 
 struct birth {
@@ -105,6 +106,7 @@ int64_t recorder_exec_call(struct session *s, struct task *t, struct plan *p, st
 	rc = live_exec(t, p, q, &r->link.program_fd);
 	if (rc < 0)
 		return rc;
+	threads_release_robust(t->proc);
 	recorder_log_syscall(r, t, t->regs, 0);
 	handover_fill(&h, t);
 	h.kind = HANDOVER_RECORD;

@@ -61,8 +61,8 @@ void recorder_log_early(struct recorder *r, const struct plan *p, bool over);
 /* Gives piece what of the range can be read, page by page. */
 void recorder_readable(uint64_t addr, uint64_t len, void (*piece)(void *arg, uint64_t addr, uint64_t len, const void *bytes),
 		       void *arg);
-/* Others have written to the process's memory: adds to the call that is over what was found, if it is to be logged. */
-void recorder_log_poked(struct recorder *r, struct plan *p);
+/* Others have written to the process's memory: adds to t's call, which is over, what was found, if it is to be logged. */
+void recorder_log_poked(struct recorder *r, struct task *t);
 
 /* ---- recorder_turn.c ---- */
 

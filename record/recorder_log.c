@@ -142,10 +142,14 @@ static void add_poked(void *arg, uint64_t addr, uint64_t len)
 	recorder_readable(addr, len, add_page, arg);
 }
 
-void recorder_log_poked(struct recorder *r, struct plan *p)
+void recorder_log_poked(struct recorder *r, struct task *t)
 {
+	struct plan *p = &t->plan;
+
 	if (poke_news(&r->link.tree->pokes, &r->poked))
 		poke_take(&r->link.tree->pokes, add_poked, p);
+	if (t->proc->grouped)
+		robust_died(&r->link.tree->robusts, t, add_poked, p);
 }
 
 void recorder_log_answer(struct recorder *r, struct task *t, const struct guest_regs *entry, const struct world_answer *a)

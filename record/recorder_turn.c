@@ -5,6 +5,7 @@
 #include "record/group.h"
 #include "record/live.h"
 #include "record/recorder_int.h"
+#include "record/robust.h"
 #include "record/sched.h"
 #include "record/thread.h"
 #include "syscall-emu/mm_join.h"
@@ -104,6 +105,8 @@ int64_t recorder_thread(struct session *s, struct task *t, struct plan *p, struc
 int recorder_thread_ended(struct session *s, struct task *t, struct task **next)
 {
 	landing_timer_end(&recorded_of(t)->timer);
+	if (t->proc->grouped)
+		robust_note(&recorder_of(s)->link.tree->robusts, t); /* nothing any more */
 	recorder_end_turn(recorder_of(s), t);
 	landing_timer_end(&recorded_of(t)->slice);
 	return live_thread_ended(s, t, next);

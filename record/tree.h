@@ -10,6 +10,7 @@
 
 #include "record/group.h"
 #include "record/poke.h"
+#include "record/robust.h"
 #include "vmm/memo.h"
 
 #define TREE_DEPTH 1000
@@ -65,6 +66,7 @@ struct tree {
 	uint32_t nmarked, nmet;    /* record, meeting.h */
 	uint64_t marked[TREE_MEETINGS], met[TREE_MEETINGS];
 	struct tree_pokes pokes;   /* record */
+	struct tree_robusts robusts; /* record */
 	struct memo memo; /* files.h, text_patch.h */
 };
 

@@ -13,6 +13,7 @@
 #include "syscall-emu/clone.h"
 #include "syscall-emu/fd.h"
 #include "syscall-emu/mm.h"
+#include "syscall-emu/threads.h"
 #include "trace/manifest.h"
 
 struct birth {
@@ -173,6 +174,7 @@ int64_t replayer_exec_call(struct session *s, struct task *t, struct plan *p, st
 		tree_leave(r->link.tree); /* it ran in its parent's memory so far, and leaves that now */
 		_exit(0);
 	}
+	threads_release_robust(t->proc);
 	replayer_end_turn(r);
 	handover_fill(&h, t);
 	h.kind = HANDOVER_REPLAY;

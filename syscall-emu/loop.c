@@ -182,6 +182,12 @@ static int step(struct task *t)
 	return rc == 0 ? run(t) : obey(t, rc);
 }
 
+/* The kernel sees to its end. */
+static bool killed(int wait_status)
+{
+	return WIFSIGNALED(wait_status) && WTERMSIG(wait_status) == SIGKILL;
+}
+
 int task_loop(struct task *t)
 {
 	while (t) {
@@ -196,7 +202,9 @@ int task_loop(struct task *t)
 		if (t->dead && !t->only_thread) {
 			t->proc->wait_status = t->wait_status;
 			serve_end(t);
-			if (mm_joined(t->proc->mm) && !(WIFSIGNALED(t->wait_status) && WTERMSIG(t->wait_status) == SIGKILL))
+			if (!killed(t->wait_status))
+				threads_release_robust(t->proc);
+			if (mm_joined(t->proc->mm) && !killed(t->wait_status))
 				thread_release_memory(t); /* for Linux it is the last one in its address space */
 			return s->ops->exited(s, t);
 		}

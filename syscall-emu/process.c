@@ -54,6 +54,8 @@ int64_t do_set_robust_list(struct task *t, struct plan *p)
 		return -EINVAL;
 	t->robust_list = p->arg[0];
 	t->robust_len = p->arg[1];
+	if (t->proc->sess->ops->robust_list)
+		t->proc->sess->ops->robust_list(t->proc->sess, t);
 	return 0;
 }
 

@@ -149,6 +149,7 @@ struct session_ops {
 	int64_t (*thread)(struct session *s, struct task *t, struct plan *p, struct task *made);
 	/* t has ended, others go on. *next: who is run now, NULL: nobody by this host thread. 0 or a negative errno. */
 	int (*thread_ended)(struct session *s, struct task *t, struct task **next);
+	void (*robust_list)(struct session *s, struct task *t); /* t->robust_list changed, of the calling thread; NULL: nobody wants to know */
 	void (*futex_wake)(struct session *s, uint64_t addr, int n); /* what the kernel does at a thread's end */
 
 	/* Becomes another program, in a new image of ours. Returns only a negative errno: nothing has changed. */

@@ -22,6 +22,7 @@
 void threads_begin(struct task *t)
 {
 	t->next = NULL;
+	t->robust_list = 0; /* a child has none */
 	t->proc->tasks = t;
 	t->proc->nthreads = 1;
 }
@@ -210,6 +211,14 @@ static void release_robust_list(const struct task *t)
 		release_futex(t, (head.pending & ~ROBUST_PI) + head.offset, head.pending & ROBUST_PI);
 }
 
+void threads_release_robust(struct process *p)
+{
+	for (struct task *t = p->tasks; t && p->grouped; t = t->next) {
+		release_robust_list(t);
+		t->robust_list = 0;
+	}
+}
+
 void thread_release_memory(struct task *t)
 {
 	static const uint32_t zero;
@@ -217,6 +226,8 @@ void thread_release_memory(struct task *t)
 
 	release_robust_list(t);
 	t->robust_list = 0;
+	if (s->ops->robust_list)
+		s->ops->robust_list(s, t);
 	if (t->clear_child_tid && guest_write(t->clear_child_tid, &zero, sizeof(zero)) == 0)
 		s->ops->futex_wake(s, t->clear_child_tid, 1);
 	t->clear_child_tid = 0;

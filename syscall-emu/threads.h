@@ -31,6 +31,9 @@ void thread_add(struct task *t); /* it has a tid now */
  */
 void thread_release_memory(struct task *t);
 
+/* The same of robust futexes alone when the whole process ends, or executes a program, that shares memory with others. */
+void threads_release_robust(struct process *p);
+
 /* Out of the list, if it is there; memory and vCPU given back. Its host thread may run on, but not use it. */
 void thread_free(struct task *t);
 
