@@ -24,20 +24,21 @@ void text_cache_share(struct memo *m)
 }
 
 struct shared_scan {
-	uint64_t n, unproven;
-	struct text_hit hit[(MEMO_BYTES - 16) / sizeof(struct text_hit)];
+	uint64_t n, unproven, len;
+	struct text_hit hit[(MEMO_BYTES - 24) / sizeof(struct text_hit)];
 };
 
+/* Of a text of at most text_len bytes. */
 static bool scan_shared(XXH128_hash_t key, size_t text_len, struct text_found *out)
 {
 	union { struct shared_scan scan; unsigned char bytes[MEMO_BYTES]; } u;
 	size_t len = shared ? memo_get(shared, (const uint64_t[2]){ key.low64, key.high64 }, &u) : 0;
 
 	if (len < offsetof(struct shared_scan, hit) || u.scan.n > sizeof(u.scan.hit) / sizeof(u.scan.hit[0]) ||
-	    len != offsetof(struct shared_scan, hit) + u.scan.n * sizeof(u.scan.hit[0]))
+	    len != offsetof(struct shared_scan, hit) + u.scan.n * sizeof(u.scan.hit[0]) || u.scan.len > text_len)
 		return false;
 	for (size_t i = 0; i < u.scan.n; i++)
-		if (u.scan.hit[i].len > TEXT_LEN_MAX || u.scan.hit[i].off + u.scan.hit[i].len > text_len)
+		if (u.scan.hit[i].len > TEXT_LEN_MAX || u.scan.hit[i].off + u.scan.hit[i].len > u.scan.len)
 			return false;
 	out->hit = malloc(u.scan.n * sizeof(u.scan.hit[0]) + 1);
 	if (!out->hit)
@@ -45,51 +46,72 @@ static bool scan_shared(XXH128_hash_t key, size_t text_len, struct text_found *o
 	memcpy(out->hit, u.scan.hit, u.scan.n * sizeof(u.scan.hit[0]));
 	out->n = u.scan.n;
 	out->unproven = u.scan.unproven;
+	out->len = u.scan.len;
 	return true;
 }
 
 static void share_scan(XXH128_hash_t key, const struct text_found *f)
 {
-	struct shared_scan s = { .n = f->n, .unproven = f->unproven };
+	struct shared_scan s = { .n = f->n, .unproven = f->unproven, .len = f->len };
 
 	if (!shared || f->n > sizeof(s.hit) / sizeof(s.hit[0]))
 		return;
-	memcpy(s.hit, f->hit, f->n * sizeof(s.hit[0]));
+	if (f->n)
+		memcpy(s.hit, f->hit, f->n * sizeof(s.hit[0]));
 	memo_put(shared, (const uint64_t[2]){ key.low64, key.high64 }, &s,
 		 offsetof(struct shared_scan, hit) + f->n * sizeof(s.hit[0]));
 }
 
-static bool clean_key(int fd, uint64_t offset, uint64_t len, unsigned kinds, uint64_t key[2])
+/* Function starts come from other parts of the file: with and without, or from another place, is another scan. */
+static XXH128_hash_t key_of_bytes(const struct text_source *x)
 {
-	uint64_t k[5] = { offset, len, kinds };
-	XXH128_hash_t h;
+	XXH128_hash_t key = XXH3_128bits(x->code, x->len);
 
-	if (!shared || fd < 0 || !files_content_key(fd, k + 3))
+	key.low64 ^= XXH3_64bits_withSeed(&x->offset, sizeof(x->offset), x->from + (x->fd >= 0)) ^ x->kinds;
+	return key;
+}
+
+static bool key_of_file(const struct text_source *x, XXH128_hash_t *key)
+{
+	uint64_t k[6] = { x->offset, x->mapped, x->from, x->kinds };
+
+	if (x->fd < 0 || !files_content_key(x->fd, k + 4))
 		return false;
-	h = XXH3_128bits(k, sizeof(k));
-	key[0] = h.low64;
-	key[1] = h.high64;
+	*key = XXH3_128bits(k, sizeof(k));
 	return true;
 }
 
-/* The keys of scans are hashes of text; that one of these is the same is as likely as any other accident. */
-static const char clean[] = "nothing";
-
-bool text_cache_clean(int fd, uint64_t offset, uint64_t len, unsigned kinds)
+static struct text_cached *cached(struct text_cache *c, XXH128_hash_t key)
 {
-	unsigned char bytes[MEMO_BYTES];
-	uint64_t key[2];
-
-	return clean_key(fd, offset, len, kinds, key) && memo_get(shared, key, bytes) == sizeof(clean) &&
-	       !memcmp(bytes, clean, sizeof(clean));
+	for (struct text_cached *s = c->scan; s < c->scan + TEXT_CACHED; s++)
+		if (XXH128_isEqual(s->key, key))
+			return s;
+	return NULL;
 }
 
-void text_cache_found_clean(int fd, uint64_t offset, uint64_t len, unsigned kinds)
+static const struct text_found *keep(struct text_cache *c, XXH128_hash_t key, const struct text_found *f)
 {
-	uint64_t key[2];
+	struct text_cached *s = &c->scan[c->next++ % TEXT_CACHED];
 
-	if (clean_key(fd, offset, len, kinds, key))
-		memo_put(shared, key, clean, sizeof(clean));
+	free(s->found.hit);
+	*s = (struct text_cached){ .key = key, .found = *f };
+	return &s->found;
+}
+
+/* By this process, or by another. */
+static const struct text_found *lookup(struct text_cache *c, XXH128_hash_t key, uint64_t text_len)
+{
+	const struct text_cached *s = cached(c, key);
+	struct text_found f = { 0 };
+
+	return s ? &s->found : scan_shared(key, text_len, &f) ? keep(c, key, &f) : NULL;
+}
+
+const struct text_found *text_cache_known(struct text_cache *c, const struct text_source *x)
+{
+	XXH128_hash_t key;
+
+	return key_of_file(x, &key) ? lookup(c, key, x->mapped) : NULL;
 }
 
 const struct text_found *text_cache_scan(struct text_cache *c, const struct text_source *x)
@@ -97,24 +119,31 @@ const struct text_found *text_cache_scan(struct text_cache *c, const struct text
 	struct text_input in = {
 		.code = x->code, .len = x->len, .from = x->from, .kinds = x->kinds, .functions = functions, .arg = (void *)x,
 	};
-	XXH128_hash_t key = XXH3_128bits(x->code, x->len);
-	struct text_cached *s;
+	const struct text_found *f = NULL;
+	struct text_found found;
+	XXH128_hash_t key;
 
-	/* Function starts come from other parts of the file: with and without, or from another place, is another scan. */
-	key.low64 ^= XXH3_64bits_withSeed(&x->offset, sizeof(x->offset), x->from + (x->fd >= 0)) ^ x->kinds;
-	for (s = c->scan; s < c->scan + TEXT_CACHED; s++)
-		if (XXH128_isEqual(s->key, key))
-			return &s->found;
-	s = &c->scan[c->next++ % TEXT_CACHED];
-	free(s->found.hit);
-	memset(s, 0, sizeof(*s));
-	if (!scan_shared(key, x->len, &s->found)) {
-		if (text_scan(&in, &s->found) < 0)
-			return NULL;
-		share_scan(key, &s->found);
+	if (!key_of_file(x, &key)) {
+		key = key_of_bytes(x);
+		f = lookup(c, key, x->len);
 	}
-	s->key = key;
-	return &s->found;
+	if (f)
+		return f;
+	if (text_scan(&in, &found) < 0)
+		return NULL;
+	share_scan(key, &found);
+	return keep(c, key, &found);
+}
+
+void text_cache_clean(struct text_cache *c, const struct text_source *x)
+{
+	const struct text_found nothing = { .len = x->len };
+	XXH128_hash_t key;
+
+	if (!key_of_file(x, &key))
+		return;
+	share_scan(key, &nothing);
+	keep(c, key, &nothing);
 }
 
 void text_cache_free(struct text_cache *c)

@@ -1,6 +1,7 @@
 /*
  * Scans of text (vmm/text_scan.h), kept in case the same text is mapped again: in the address space, and for other processes of
- * the tree (vmm/memo.h). The key is the bytes, where they are from, and what was looked for.
+ * the tree (vmm/memo.h). The key is which file the text is in, where, and what was looked for, or, where a file may change without
+ * anybody seeing it and for memory without a file, the bytes themselves.
  */
 #ifndef SANDREC_TEXT_CACHE_H
 #define SANDREC_TEXT_CACHE_H
@@ -21,27 +22,27 @@ struct text_cache {
 	unsigned next;
 };
 
-/* fd: the file with the text at `offset`, which may tell where functions start; -1. */
+/* A mapping of `mapped` bytes. fd: the file with the text at `offset`, which may tell where functions start; -1. */
 struct text_source {
 	const uint8_t *code;
-	uint64_t len, from;   /* as text_input has them */
+	uint64_t len, from;   /* as text_input has them; the file may end before its mapping does */
+	uint64_t mapped;
+	uint64_t offset;
 	unsigned kinds;
 	int fd;
-	uint64_t offset;
 };
 
 /* Gives and takes scans there from now on; it must outlive the process. */
 void text_cache_share(struct memo *m);
 
 /*
- * Is it known that this part of the file holds nothing that is looked for, not even something alike? Then nobody has to look
- * at it: the text of a compiler is 30 MB. Only for memory that shows the file's own bytes. The second says so to the others.
+ * What the scan finds, the cache's until the next call. known: what is known of the file without its bytes (code and len do not
+ * count), so that nobody has to read them: the text of a compiler is 30 MB; NULL: nothing. Only for memory that shows the file's own
+ * bytes. scan: looks itself if it must; NULL: no memory. clean: there is nothing to find, not even something alike.
  */
-bool text_cache_clean(int fd, uint64_t offset, uint64_t len, unsigned kinds);
-void text_cache_found_clean(int fd, uint64_t offset, uint64_t len, unsigned kinds);
-
-/* What the scan finds, the cache's until the next call; NULL: no memory. */
+const struct text_found *text_cache_known(struct text_cache *c, const struct text_source *x);
 const struct text_found *text_cache_scan(struct text_cache *c, const struct text_source *x);
+void text_cache_clean(struct text_cache *c, const struct text_source *x);
 void text_cache_free(struct text_cache *c);
 
 #endif

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "syscall-emu/text_patch_int.h"
 #include "vmm/cleanup.h"
@@ -22,20 +23,53 @@ struct text {
 	uint64_t offset;
 };
 
-/* The program's own bytes. The file may end before its mapping does: what can be read is the text. */
-static void read_text(const struct text_patches *t, struct text *x)
-{
-	uint64_t done = guest_read(x->code, x->start, x->len) == 0 ? x->len : 0;
+/* Room for a text: pages that nobody writes to cost nothing. */
+struct room {
+	uint8_t *p;
+	size_t len;
+};
+#define cleanup_room __attribute__((cleanup(room_free)))
 
-	while (done < x->len && guest_read(x->code + done, x->start + done, min_u64(x->len - done, PAGE_SIZE_4K)) == 0)
-		done += min_u64(x->len - done, PAGE_SIZE_4K);
-	x->len = done;
+static void room_free(struct room *r)
+{
+	if (r->p)
+		munmap(r->p, r->len);
+}
+
+static bool room_make(struct room *r, size_t len)
+{
+	void *p = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (p == MAP_FAILED)
+		return false;
+	*r = (struct room){ p, len };
+	return true;
+}
+
+/* What we have put there is not the program's. */
+static void take_back(const struct text_patches *t, struct text *x)
+{
 	for (size_t i = patch_at(t, x->start); i < t->n && t->p[i].addr + t->p[i].len <= x->start + x->len; i++) {
 		uint8_t *b = x->code + (t->p[i].addr - x->start);
 
 		if (!memcmp(b, t->p[i].is, t->p[i].len))
 			memcpy(b, t->p[i].was, t->p[i].len);
 	}
+}
+
+/* The program's own bytes. The file may end before its mapping does: what can be read is the text. */
+static void read_text(const struct text_patches *t, struct text *x)
+{
+	uint64_t done;
+
+	/* All of it is going to be written: page by page, these faults would take longer than everything else. */
+	madvise(x->code, x->len, MADV_HUGEPAGE);
+	madvise(x->code, x->len, MADV_POPULATE_WRITE);
+	done = guest_read(x->code, x->start, x->len) == 0 ? x->len : 0;
+	while (done < x->len && guest_read(x->code + done, x->start + done, min_u64(x->len - done, PAGE_SIZE_4K)) == 0)
+		done += min_u64(x->len - done, PAGE_SIZE_4K);
+	x->len = done;
+	take_back(t, x);
 }
 
 /* Most texts hold nothing of interest: that is found out without a copy of the whole. */
@@ -52,16 +86,6 @@ static bool search(uint64_t start, uint64_t end, unsigned kinds)
 			return false;
 		start += n - (TEXT_PATTERN_MAX - 1); /* one may lie across the border */
 	}
-	return false;
-}
-
-static bool suspects(uint64_t start, uint64_t end, unsigned kinds, int fd, uint64_t offset)
-{
-	if (text_cache_clean(fd, offset, end - start, kinds))
-		return false;
-	if (search(start, end, kinds))
-		return true;
-	text_cache_found_clean(fd, offset, end - start, kinds);
 	return false;
 }
 
@@ -146,10 +170,15 @@ static size_t write_page(struct mm *mm, const struct text *x, const struct patch
 	return k;
 }
 
+static uint64_t text_end(const struct text *x)
+{
+	return x->fd < 0 ? x->len : text_funcs_end(x->fd, x->offset, x->len);
+}
+
 /* Where stubs can be: zeros between the end of the segment and the end of its last page. */
 static uint64_t free_bytes(const struct text *x)
 {
-	uint64_t from = x->fd < 0 ? x->len : text_funcs_end(x->fd, x->offset, x->len);
+	uint64_t from = text_end(x);
 
 	for (uint64_t i = from; i < x->len; i++)
 		if (x->code[i])
@@ -178,31 +207,79 @@ static void write_changes(struct mm *mm, struct text_patches *t, const struct te
 		i += write_page(mm, x, p + i, c.n - i);
 }
 
+static int read_part(struct text *x, uint64_t from, uint64_t to)
+{
+	from = max_u64(from, x->start);
+	to = min_u64(to, x->start + x->len);
+	return from < to ? guest_read(x->code + (from - x->start), from, to - from) : 0;
+}
+
+/* Of a text that is known: what write_changes() looks at, which is around the places and behind the end. */
+static int read_parts(const struct text_patches *t, struct text *x, const struct text_found *f)
+{
+	int rc;
+
+	x->len = f->len;
+	rc = read_part(x, x->start + text_end(x), x->start + x->len);
+	for (size_t i = 0; i < f->n && rc == 0; i++) {
+		uint64_t page = page_down(x->start + f->hit[i].off);
+
+		rc = read_part(x, page - PAGE_SIZE_4K, page + 2 * PAGE_SIZE_4K);
+	}
+	take_back(t, x);
+	return rc;
+}
+
+static void say(const struct mm *mm, const struct vma *v, const struct text_found *f)
+{
+	if (mm->proc->verbose && (f->n || f->unproven))
+		fprintf(stderr, "sandrec: %s: %zu instructions that cannot be trapped were replaced; %zu places may be some\n",
+			v->name ? v->name : "anonymous memory", f->n, f->unproven);
+}
+
+/* What the scan finds, with the bytes it is about; NULL: nothing, or no memory. */
+static const struct text_found *find(struct text_patches *t, struct text *x, struct text_source *source, struct room *room)
+{
+	const struct text_found *f = text_cache_known(&t->cache, source);
+
+	if (f && !f->n)
+		return f;
+	if (!f && !search(x->start + source->from, x->start + x->len, source->kinds)) {
+		source->len = x->len;
+		text_cache_clean(&t->cache, source);
+		return NULL;
+	}
+	if (!room_make(room, x->len))
+		return NULL;
+	x->code = room->p;
+	if (f && read_parts(t, x, f) == 0)
+		return f;
+	x->len = source->mapped;
+	read_text(t, x);
+	source->code = x->code;
+	source->len = x->len;
+	return x->len > source->from ? text_cache_scan(&t->cache, source) : NULL;
+}
+
 static void scan_range(struct mm *mm, const struct vma *v, uint64_t start, uint64_t end, int fd, uint64_t offset)
 {
 	struct text_patches *t = text_patches_of(mm);
 	uint64_t before = min_u64(start - v->start, fd >= 0 ? min_u64(offset, CONTEXT) : CONTEXT);
 	struct text x = { .start = start - before, .len = end - start + before, .fd = fd, .offset = offset - before };
-	unsigned kinds = vm_cpu(mm->vm)->patch;
-	cleanup_free uint8_t *code = NULL;
+	struct text_source source = {
+		.from = before, .mapped = x.len, .kinds = vm_cpu(mm->vm)->patch, .fd = fd, .offset = x.offset,
+	};
+	cleanup_room struct room room = { 0 };
 	const struct text_found *f;
-	struct text_source source;
 
-	if (!t || x.len > SCAN_MAX || !suspects(start, end, kinds, fd, offset))
+	if (!t || x.len > SCAN_MAX)
 		return;
-	x.code = code = malloc(x.len);
-	if (!code)
-		return;
-	read_text(t, &x);
-	source = (struct text_source){ x.code, x.len, before, kinds, fd, x.offset };
-	f = x.len > before ? text_cache_scan(&t->cache, &source) : NULL;
+	f = find(t, &x, &source, &room);
 	if (!f)
 		return;
 	if (f->n)
 		write_changes(mm, t, &x, f);
-	if (mm->proc->verbose && (f->n || f->unproven))
-		fprintf(stderr, "sandrec: %s: %zu instructions that cannot be trapped were replaced; %zu places may be some\n",
-			v->name ? v->name : "anonymous memory", f->n, f->unproven);
+	say(mm, v, f);
 }
 
 void text_patch_scan(struct mm *mm, uint64_t start, uint64_t end, int fd, uint64_t offset)

@@ -453,7 +453,7 @@ int text_scan(const struct text_input *in, struct text_found *out)
 	struct scan s = { .in = in, .out = out, .budget = BUDGET_BASE + in->len / BUDGET_PER_BYTE };
 	int rc;
 
-	*out = (struct text_found){ 0 };
+	*out = (struct text_found){ .len = in->len };
 	rc = run(&s);
 	free(s.place);
 	free(s.mark);

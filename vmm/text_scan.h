@@ -47,6 +47,7 @@ struct text_hit {
 struct text_found {
 	struct text_hit *hit; /* ascending; free() it */
 	size_t n;
+	size_t len;           /* of the code */
 	size_t unproven;      /* places that may be instructions for all that is known */
 };
 

@@ -80,27 +80,71 @@ START_TEST(many_writers)
 }
 END_TEST
 
+static bool known(const struct text_source *x)
+{
+	struct text_cache fresh = { 0 };
+	const struct text_found *f = text_cache_known(&fresh, x);
+	bool yes = f && f->len == 4096 && f->n == 0;
+
+	text_cache_free(&fresh);
+	return yes;
+}
+
 /* "Nothing of interest in this part of the file": by which file it is, so never for one that may change unseen. */
 START_TEST(clean_text)
 {
-	int fd = open("/bin/sh", O_RDONLY), fresh = memfd_create("fresh", 0);
+	int fd = open("/bin/sh", O_RDONLY), tmp = memfd_create("fresh", 0);
+	struct text_source x = { .mapped = 4096, .len = 4096, .kinds = 1, .fd = fd }, y = x;
+	struct text_cache c = { 0 };
 
-	ck_assert(fd >= 0 && fresh >= 0);
-	ck_assert_int_eq(ftruncate(fresh, 8192), 0);
-	text_cache_found_clean(fd, 0, 4096, 1); /* there is nowhere to put it yet */
+	ck_assert(fd >= 0 && tmp >= 0);
+	ck_assert_int_eq(ftruncate(tmp, 8192), 0);
+	ck_assert_ptr_null(text_cache_known(&c, &x));
+	text_cache_clean(&c, &x);
+	ck_assert_ptr_nonnull(text_cache_known(&c, &x));
+	ck_assert(!known(&x)); /* there was nowhere to put it for others */
 	text_cache_share(m);
-	ck_assert(!text_cache_clean(fd, 0, 4096, 1));
-	text_cache_found_clean(fd, 0, 4096, 1);
-	ck_assert(text_cache_clean(fd, 0, 4096, 1));
-	ck_assert(!text_cache_clean(fd, 4096, 4096, 1));
-	ck_assert(!text_cache_clean(fd, 0, 8192, 1));
-	ck_assert(!text_cache_clean(fd, 0, 4096, 3));
-	ck_assert(!text_cache_clean(-1, 0, 4096, 1));
-	text_cache_found_clean(fresh, 0, 4096, 1);
-	ck_assert(!text_cache_clean(fresh, 0, 4096, 1));
+	text_cache_clean(&c, &x);
+	ck_assert(known(&x));
+	ck_assert(!known((y.offset = 4096, &y)));
+	ck_assert(!known((y = x, y.mapped = 8192, &y)));
+	ck_assert(!known((y = x, y.from = 16, &y)));
+	ck_assert(!known((y = x, y.kinds = 3, &y)));
+	ck_assert(!known((y = x, y.fd = -1, &y)));
+	y = (struct text_source){ .mapped = 4096, .len = 4096, .kinds = 1, .fd = tmp };
+	text_cache_clean(&c, &y);
+	ck_assert(!known(&y));
 	text_cache_share(NULL);
+	text_cache_free(&c);
 	close(fd);
-	close(fresh);
+	close(tmp);
+}
+END_TEST
+
+/* Something was found: others take it without the bytes. */
+START_TEST(found_text)
+{
+	static uint8_t code[4096] = { 0xb8, 0, 0, 0, 0, 0x0f, 0xa2, 0xc3 };
+	int fd = open("/bin/sh", O_RDONLY);
+	struct text_source x = { .code = code, .mapped = 8192, .len = sizeof(code), .kinds = TEXT_ALL, .fd = fd };
+	struct text_cache a = { 0 }, b = { 0 };
+	const struct text_found *f, *g;
+
+	ck_assert_int_ge(fd, 0);
+	text_cache_share(m);
+	f = text_cache_scan(&a, &x);
+	ck_assert_ptr_nonnull(f);
+	x.code = NULL;
+	g = text_cache_known(&b, &x);
+	ck_assert_ptr_nonnull(g);
+	ck_assert_uint_eq(g->len, sizeof(code));
+	ck_assert_uint_eq(g->n + g->unproven, 1);
+	ck_assert_uint_eq(g->n, f->n);
+	ck_assert_uint_eq(g->unproven, f->unproven);
+	text_cache_share(NULL);
+	text_cache_free(&a);
+	text_cache_free(&b);
+	close(fd);
 }
 END_TEST
 
@@ -112,6 +156,7 @@ int main(void)
 	tcase_set_timeout(t, 120);
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, clean_text);
+	tcase_add_test(t, found_text);
 	tcase_add_test(t, put_and_get);
 	tcase_add_test(t, many_writers);
 	suite_add_tcase(s, t);
