@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 #include <x86intrin.h>
@@ -80,6 +81,21 @@ static int map_kernel(struct task *t, int fd, int prot, int flags, uint64_t offs
 	return 0;
 }
 
+/* By how the descriptor was opened, the seals of a memfd, and the file system. Source: Linux mm/mmap.c, mm/memfd.c. */
+static uint32_t never_given(int fd, int flags)
+{
+	bool shared = (flags & MAP_TYPE) != MAP_PRIVATE;
+	int seals = shared ? fcntl(fd, F_GET_SEALS) : -1;
+	struct statvfs fs;
+	uint32_t denied = 0;
+
+	if (shared && ((fcntl(fd, F_GETFL) & O_ACCMODE) != O_RDWR || (seals >= 0 && seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE))))
+		denied |= PROT_WRITE;
+	if (fstatvfs(fd, &fs) == 0 && fs.f_flag & ST_NOEXEC)
+		denied |= PROT_EXEC;
+	return denied;
+}
+
 int live_map_file(struct task *t, int fd, int prot, int flags, uint64_t offset, uint64_t len, struct map_source *src,
 		  struct file_map *m)
 {
@@ -96,6 +112,7 @@ int live_map_file(struct task *t, int fd, int prot, int flags, uint64_t offset, 
 	proc_self_name(fd, m->path, sizeof(m->path));
 	m->dev = st.st_dev;
 	m->ino = st.st_ino;
+	src->denied = m->denied = never_given(fd, flags);
 	src->fd = fd;
 	src->offset = offset;
 	src->dev = m->dev;

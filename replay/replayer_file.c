@@ -46,6 +46,7 @@ int replayer_map_file(struct session *s, struct task *t, struct plan *p, int fd,
 		if (src->fd < 0)
 			return src->fd;
 	}
+	src->denied = m.denied;
 	src->offset = offset;
 	src->dev = m.dev;
 	src->ino = m.ino;

@@ -16,6 +16,7 @@ enum file_map_kind {
 
 struct file_map {
 	uint32_t kind;
+	uint32_t denied;  /* PROT_WRITE, PROT_EXEC: what the mapping can never have (map_source) */
 	struct file_ref ref;
 	uint64_t dev, ino;
 	char path[4096]; /* what /proc/PID/maps shows */

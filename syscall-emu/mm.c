@@ -117,23 +117,13 @@ static int host_map(uint64_t start, uint64_t len, int prot, int flags, const str
 	return 0;
 }
 
-/* What mprotect may later give: Linux looks at how the descriptor was opened. */
-static int ceiling(const struct mm_request *r)
-{
-	int all = PROT_READ | PROT_WRITE | PROT_EXEC;
-
-	if (!r->src || (r->flags & MAP_TYPE) == MAP_PRIVATE || (fcntl(r->src->fd, F_GETFL) & O_ACCMODE) == O_RDWR)
-		return all;
-	return all & ~PROT_WRITE;
-}
-
 static void describe(struct mm *mm, const struct mm_request *r, struct vma *v)
 {
 	bool shared = (r->flags & MAP_TYPE) != MAP_PRIVATE;
 
 	v->prot = r->prot & (PROT_READ | PROT_WRITE | PROT_EXEC);
 	v->flags = (r->flags & KEPT_FLAGS & ~(MAP_SHARED | MAP_PRIVATE)) | (shared ? MAP_SHARED : MAP_PRIVATE);
-	v->may = ceiling(r);
+	v->may = (PROT_READ | PROT_WRITE | PROT_EXEC) & ~(r->src ? (int)r->src->denied : 0);
 	v->account = !shared && !(r->flags & MAP_NORESERVE) && (r->prot & PROT_WRITE);
 	v->kernel = r->kernel;
 	if (r->kernel)

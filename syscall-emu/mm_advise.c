@@ -128,8 +128,10 @@ static int advise_one(struct mm *mm, const struct vma *v, uint64_t start, uint64
 		/* Linux may keep the old content until it needs the memory; taking it at once is one of its answers. */
 		return private_anon ? zap(mm, v, start, end, MADV_DONTNEED) : -EINVAL;
 	case ADVICE_PUNCH:
+		if (private_anon || v->kernel)
+			return -EINVAL;
 		if (!(v->flags & MAP_SHARED) || !(v->may & PROT_WRITE))
-			return v->flags & MAP_SHARED ? -EACCES : -EINVAL;
+			return -EACCES;
 		return host_advise(start, end, advice);
 	case ADVICE_POPULATE:
 		if (advice == MADV_POPULATE_WRITE ? !(v->prot & PROT_WRITE) : !(v->prot & PROT_READ))

@@ -21,6 +21,7 @@ struct map_source {
 	char path[4096];        /* name shown in /proc/self/maps */
 	uint64_t dev, ino;
 	uint64_t size;          /* of the file; 0 where nobody asks */
+	uint32_t denied;        /* PROT_WRITE, PROT_EXEC: what mprotect can never give */
 	bool shared_copy;       /* replay: fd is a memfd standing for a shared file */
 	bool kernel;            /* memory the kernel writes: no file; window is NULL on replay */
 	struct kernel_window *window; /* kernel_shared.h; for who maps it to attach or drop */
