@@ -14,6 +14,7 @@
 #include "replay/shared_file.h"
 #include "syscall-emu/fd.h"
 #include "syscall-emu/signal.h"
+#include "syscall-emu/text_cache.h"
 #include "trace/tracedir.h"
 
 #define CORE_FLAG 0x80 /* of a wait status: depends on the limits of the moment, not on the program */
@@ -353,6 +354,7 @@ int replayer_create(const struct replay_links *links, struct stream_reader *read
 	r->base.ops = &replayer_ops;
 	r->reader = reader;
 	r->link = *links;
+	text_cache_files_rest();
 	rc = ahead_create(reader, &r->ahead);
 	if (rc == 0)
 		rc = files_open(links->dir, fd_hide, &r->files);

@@ -17,10 +17,16 @@ static void functions(void *arg, struct text_place *place, size_t n)
 
 /* Scans of the same text by other processes, found by the same key. */
 static struct memo *shared;
+static bool resting;
 
 void text_cache_share(struct memo *m)
 {
 	shared = m;
+}
+
+void text_cache_files_rest(void)
+{
+	resting = true;
 }
 
 struct shared_scan {
@@ -75,7 +81,7 @@ static bool key_of_file(const struct text_source *x, XXH128_hash_t *key)
 {
 	uint64_t k[6] = { x->offset, x->mapped, x->from, x->kinds };
 
-	if (x->fd < 0 || !files_content_key(x->fd, k + 4))
+	if (x->fd < 0 || !files_content_key(x->fd, resting, k + 4))
 		return false;
 	*key = XXH3_128bits(k, sizeof(k));
 	return true;

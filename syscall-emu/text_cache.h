@@ -34,6 +34,8 @@ struct text_source {
 
 /* Gives and takes scans there from now on; it must outlive the process. */
 void text_cache_share(struct memo *m);
+/* From now on all files with text are a recording's, to which nobody writes. */
+void text_cache_files_rest(void);
 
 /*
  * What the scan finds, the cache's until the next call. known: what is known of the file without its bytes (code and len do not

@@ -156,16 +156,22 @@ static int identity_of(int fd, struct identity *id)
 	return 0;
 }
 
+static bool times_say_all(int fd)
+{
+	struct statfs fs;
+
+	return !fstatfs(fd, &fs) && fs.f_type != TMPFS_MAGIC && fs.f_type != RAMFS_MAGIC;
+}
+
 static bool is_settled(int fd, const struct identity *id)
 {
 	struct timespec now;
-	struct statfs fs;
 
 	/* Seconds are enough, and this clock is read without rdtsc (ring.c says why that matters). */
 	clock_gettime(CLOCK_REALTIME_COARSE, &now);
 	if (now.tv_sec - id->ctime.tv_sec < FILES_SETTLED_S || now.tv_sec - id->mtime.tv_sec < FILES_SETTLED_S)
 		return false;
-	return !fstatfs(fd, &fs) && fs.f_type != TMPFS_MAGIC && fs.f_type != RAMFS_MAGIC;
+	return times_say_all(fd);
 }
 
 static struct known *known_slot(struct files_store *s, const struct identity *id)
@@ -219,11 +225,11 @@ static void shared_add(const struct files_store *s, const struct identity *id, c
 	memo_put(s->memo, key, &entry, sizeof(entry));
 }
 
-bool files_content_key(int fd, uint64_t key[2])
+bool files_content_key(int fd, bool resting, uint64_t key[2])
 {
 	struct identity id;
 
-	if (identity_of(fd, &id) < 0 || !is_settled(fd, &id))
+	if (identity_of(fd, &id) < 0 || !(resting ? times_say_all(fd) : is_settled(fd, &id)))
 		return false;
 	shared_key(&id, key);
 	return true;

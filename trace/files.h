@@ -41,9 +41,10 @@ void files_share(struct files_store *s, struct memo *m);
 
 /*
  * A key for the present content of a regular file, which what is found out about it may be remembered by. false: the file
- * was changed a moment ago, or is where times say little; it may change without anybody seeing that.
+ * was changed a moment ago, or is where times say little; it may change without anybody seeing that. resting: nobody writes to it,
+ * as it belongs to a recording that is being replayed, so it need not have been there for a while.
  */
-bool files_content_key(int fd, uint64_t key[2]);
+bool files_content_key(int fd, bool resting, uint64_t key[2]);
 
 /* Stores the present content of fd (readable or not: /proc/self/fd is used if needed) and fills ref. -EINVAL: no
  * regular file. The file may be written meanwhile: what is stored is what was read, and its hash. fd's offset is not
