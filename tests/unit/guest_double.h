@@ -14,6 +14,7 @@
 
 #include "syscall-emu/forward.h"
 #include "syscall-emu/mm.h"
+#include "syscall-emu/session.h"
 
 #define MEM_BASE 0x200000000000ULL /* guest memory */
 #define MEM_SIZE 0x100000ULL
@@ -26,7 +27,9 @@ int64_t __wrap_forward_syscall_checked(uint64_t nr, const uint64_t args[6], cons
 
 static unsigned forwarded;       /* calls made */
 static void (*before_forward)(void); /* what another guest thread does in the meantime */
-static struct process proc = { .mm = (struct mm *)&proc }; /* only compared with NULL */
+static const struct session_ops no_ops;
+static struct session session = { .ops = &no_ops };
+static struct process proc = { .mm = (struct mm *)&proc, .sess = &session }; /* mm: only compared with NULL */
 static struct task task = { .proc = &proc };
 
 int __wrap_mm_range_ok(const struct mm *mm, uint64_t addr, uint64_t len)
