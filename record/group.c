@@ -32,7 +32,8 @@ static bool is_free(uint32_t word)
 	return !(word & FUTEX_TID_MASK) || word & FUTEX_OWNER_DIED;
 }
 
-static void lock(struct group *g)
+/* True: whoever had it is dead. */
+static bool lock(struct group *g)
 {
 	uint32_t tid = (uint32_t)syscall(SYS_gettid), mark = 0;
 
@@ -43,7 +44,7 @@ static void lock(struct group *g)
 		if (is_free(word)) {
 			robust_hold(&g->word);
 			if (try_take(g, word, tid | mark | (word & FUTEX_WAITERS)))
-				return;
+				return word & FUTEX_OWNER_DIED;
 			robust_release();
 			continue;
 		}
@@ -66,11 +67,11 @@ static bool unlock(struct group *g)
 
 /* ---- recording ---- */
 
-uint32_t group_enter(struct group *g)
+uint32_t group_enter(struct group *g, bool *orphaned)
 {
 	uint32_t number;
 
-	lock(g);
+	*orphaned = lock(g);
 	number = __atomic_add_fetch(&g->taken, 1, __ATOMIC_SEQ_CST);
 	futex(&g->taken, FUTEX_WAKE, INT_MAX, NULL);
 	return number;
@@ -81,7 +82,7 @@ bool group_leave(struct group *g)
 	return unlock(g);
 }
 
-uint32_t group_pass_on(struct group *g)
+uint32_t group_pass_on(struct group *g, bool *orphaned)
 {
 	const struct timespec patience = { .tv_nsec = PATIENCE_NS };
 	uint32_t number = __atomic_load_n(&g->taken, __ATOMIC_SEQ_CST);
@@ -89,7 +90,7 @@ uint32_t group_pass_on(struct group *g)
 	if (unlock(g))
 		for (int i = 0; i < PATIENCE_MAX && __atomic_load_n(&g->taken, __ATOMIC_SEQ_CST) == number; i++)
 			futex(&g->taken, FUTEX_WAIT, number, &patience);
-	return group_enter(g);
+	return group_enter(g, orphaned);
 }
 
 bool group_wanted(const struct group *g)

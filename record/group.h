@@ -22,12 +22,12 @@ struct group {
 
 #define GROUP_SLICE_NS 20000000ULL
 
-/* Record. The calling host thread takes the baton: the number of this time. */
-uint32_t group_enter(struct group *g);
+/* Record. The calling host thread takes the baton: the number of this time. *orphaned: its holder was killed. */
+uint32_t group_enter(struct group *g, bool *orphaned);
 /* Gives it up. True when another thread was woken, which will have it. */
 bool group_leave(struct group *g);
 /* Gives it up and takes it again, when others who wait have had it. */
-uint32_t group_pass_on(struct group *g);
+uint32_t group_pass_on(struct group *g, bool *orphaned);
 bool group_wanted(const struct group *g); /* does somebody wait? */
 
 /*

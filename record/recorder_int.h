@@ -68,8 +68,11 @@ void recorder_log_poked(struct recorder *r, struct task *t);
 
 /* The thread `before` has given the baton up to make a call that waits, and another one has it now. */
 void recorder_log_blocked(struct recorder *r, struct task *before);
-/* The process has the group's turn with this number; flags: REC_F_AFTER. */
-void recorder_log_turn(struct recorder *r, struct task *t, uint32_t number, uint8_t flags);
+/*
+ * The process has the group's turn with this number; flags: REC_F_AFTER. orphaned: what the shared memory holds is logged, as
+ * the one before wrote there what it could not log.
+ */
+void recorder_log_turn(struct recorder *r, struct task *t, uint32_t number, uint8_t flags, bool orphaned);
 /* Around what others who share memory must not see half done. Nothing when nobody shares memory with the process. */
 void recorder_take_turn(struct recorder *r, struct task *t);
 void recorder_end_turn(struct recorder *r, struct task *t);

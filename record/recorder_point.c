@@ -102,7 +102,8 @@ int recorder_preempt(struct session *s, struct task *t, bool point)
 	const struct exec_point *p = point ? recorder_stop_landing(r, t) : NULL;
 	unsigned char annex[POINT_ENCODED_MAX];
 	struct task *before;
-	bool within, gives_way, poked;
+	bool within, gives_way, poked, orphaned;
+	uint32_t number;
 
 	if (point && !p)
 		return 0;
@@ -131,7 +132,8 @@ int recorder_preempt(struct session *s, struct task *t, bool point)
 			recorder_log_blocked(r, before);
 		recorder_take_turn(r, t);
 	} else if (t->proc->grouped) {
-		recorder_log_turn(r, t, group_pass_on(&r->link.tree->group), 0);
+		number = group_pass_on(&r->link.tree->group, &orphaned);
+		recorder_log_turn(r, t, number, 0, orphaned);
 	}
 	return 0;
 }

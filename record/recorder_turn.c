@@ -1,6 +1,7 @@
 /* Whose turn it is while recording: threads of the process, and processes that share memory. Contract: recorder_int.h. */
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #include "record/group.h"
 #include "record/live.h"
@@ -8,7 +9,9 @@
 #include "record/robust.h"
 #include "record/sched.h"
 #include "record/thread.h"
+#include "syscall-emu/mm.h"
 #include "syscall-emu/mm_join.h"
+#include "vmm/layout.h"
 
 /* ---- threads ---- */
 
@@ -27,11 +30,59 @@ void recorder_log_blocked(struct recorder *r, struct task *before)
 
 /* ---- processes that share memory ---- */
 
-void recorder_log_turn(struct recorder *r, struct task *t, uint32_t number, uint8_t flags)
+#define LOOK_PAGES 512
+
+/* Gives piece what is in memory of a mapping; the rest of it nobody has touched. */
+static void present(uint64_t start, uint64_t end, void (*piece)(void *arg, uint64_t addr, uint64_t len), void *arg)
+{
+	unsigned char in[LOOK_PAGES];
+
+	while (start < end) {
+		uint64_t n = (end - start) / PAGE_SIZE_4K, from = 0;
+
+		n = n < LOOK_PAGES ? n : LOOK_PAGES;
+		if (mincore((void *)(uintptr_t)start, n * PAGE_SIZE_4K, in) < 0)
+			return;
+		for (uint64_t i = 0; i <= n; i++) {
+			if (i < n && in[i] & 1)
+				continue;
+			if (i > from)
+				piece(arg, start + from * PAGE_SIZE_4K, (i - from) * PAGE_SIZE_4K);
+			from = i + 1;
+		}
+		start += n * PAGE_SIZE_4K;
+	}
+}
+
+static void shared_memory(const struct task *t, void (*piece)(void *arg, uint64_t addr, uint64_t len), void *arg)
+{
+	for (const struct vma *v = mm_next(t->proc->mm, NULL); v; v = mm_next(t->proc->mm, v))
+		if (v->prot && (v->joined || (v->flags & MAP_SHARED && v->may & PROT_WRITE)))
+			present(v->start, v->end, piece, arg);
+}
+
+static void count(void *arg, uint64_t addr, uint64_t len)
+{
+	struct event *ev = arg;
+
+	(void)addr;
+	ev->ndata += ring_data_count(len);
+}
+
+static void log_memory(void *arg, uint64_t addr, uint64_t len)
+{
+	recorder_log_bytes(arg, addr, (const void *)(uintptr_t)addr, len, DATA_MEMORY);
+}
+
+void recorder_log_turn(struct recorder *r, struct task *t, uint32_t number, uint8_t flags, bool orphaned)
 {
 	struct event ev = { .type = REC_TURN, .flags = flags, .tid = t->tid, .regs = *t->regs, .result = number };
 
+	if (orphaned)
+		shared_memory(t, count, &ev);
 	recorder_log(r, &ev);
+	if (orphaned)
+		shared_memory(t, log_memory, r);
 	r->slice_over = false;
 	landing_timer_every(&recorded_of(t)->slice, GROUP_SLICE_NS);
 	mm_join_follow(t->proc->mm);
@@ -39,8 +90,13 @@ void recorder_log_turn(struct recorder *r, struct task *t, uint32_t number, uint
 
 void recorder_take_turn(struct recorder *r, struct task *t)
 {
-	if (t->proc->grouped)
-		recorder_log_turn(r, t, group_enter(&r->link.tree->group), 0);
+	bool orphaned;
+	uint32_t number;
+
+	if (!t->proc->grouped)
+		return;
+	number = group_enter(&r->link.tree->group, &orphaned);
+	recorder_log_turn(r, t, number, 0, orphaned);
 }
 
 void recorder_end_turn(struct recorder *r, struct task *t)
@@ -54,11 +110,14 @@ void recorder_end_turn(struct recorder *r, struct task *t)
 void recorder_shares(struct session *s, struct task *t)
 {
 	struct recorder *r = recorder_of(s);
+	bool orphaned;
+	uint32_t number;
 
 	if (t->proc->grouped)
 		return;
 	t->proc->grouped = true;
-	recorder_log_turn(r, t, group_enter(&r->link.tree->group), REC_F_AFTER);
+	number = group_enter(&r->link.tree->group, &orphaned);
+	recorder_log_turn(r, t, number, REC_F_AFTER, orphaned);
 }
 
 /* ---- giving way ---- */

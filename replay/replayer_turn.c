@@ -20,6 +20,7 @@ void replayer_end_turn(struct replayer *r)
 /* The next event is a REC_TURN: others who share memory with this process come first. */
 static int take_turn(struct replayer *r, struct task *t)
 {
+	struct event_data d;
 	int rc = replayer_expect(r, t, REC_TURN);
 
 	if (rc < 0)
@@ -32,6 +33,9 @@ static int take_turn(struct replayer *r, struct task *t)
 			r->link.pid);
 	r->warned = true;
 	r->number = (uint32_t)r->ev.result;
+	rc = replayer_data(r, t, &d, false, false); /* what a killed process left */
+	if (rc < 0)
+		return rc;
 	replayer_consume(r);
 	mm_join_follow(t->proc->mm);
 	return 0;

@@ -30,7 +30,8 @@ enum rec_type {
 	REC_FORK,     /* first event of a process that clone made: regs at its first instruction; annex: struct fork_annex */
 	REC_SCHED,    /* the thread gives way to the one whose event comes next: at a system call that it has not made yet or
 	               * that waits (data: what the call reads), or with REC_F_POINT at an execution point (annex) */
-	REC_TURN,     /* the thread takes the baton of the processes that share memory: result = which time that is, from 1 */
+	REC_TURN,     /* the thread takes the baton of the processes that share memory: result = which time that is, from 1.
+	               * Data: what the shared memory holds, when the one before was killed in its turn */
 	REC_LAST = REC_TURN
 };
 
