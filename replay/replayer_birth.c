@@ -19,6 +19,7 @@
 struct birth {
 	struct replayer *parent, *made;
 	int number;
+	bool nothing; /* of what it did there is no recording; a vfork child says so in its parent's memory */
 };
 
 /* Was it killed before it could log anything? A recording that ended in order lists all the others. */
@@ -28,10 +29,10 @@ static bool never_ran(const struct birth *b)
 	char why[256];
 	bool listed = false;
 
-	if (b->number <= 0)
-		return false;
 	if (b->parent->link.tree->cut)
 		return true;
+	if (b->number <= 0)
+		return false;
 	if (manifest_read(b->parent->link.dir, &m, why, sizeof(why)) < 0)
 		return false;
 	for (size_t i = 0; i < m.nprocs; i++)
@@ -98,10 +99,19 @@ static int child_ready(struct task *t, void *arg)
 
 	if (rc == 0)
 		return 0;
+	b->nothing = rc > 0;
 	if (rc < 0)
 		tree_fail(tree);
 	tree_leave(tree);
 	_exit(rc == DIVERGED ? DIVERGENCE_EXIT : 0);
+}
+
+/* The recording of a child that ran in t's memory ended before that child did: what t found then, nobody knows. */
+static void ends_in_child(struct replayer *r, struct task *t)
+{
+	t->dead = true;
+	t->wait_status = r->link.ended_status;
+	snprintf(r->cut, sizeof(r->cut), "recording was stopped while a child ran in the memory of process %d", r->link.pid);
 }
 
 /* The kernel makes a process to replay in; nothing else of the guest's request is meant for this kernel. */
@@ -134,6 +144,8 @@ int64_t replayer_fork(struct session *s, struct task *t, struct plan *p, const s
 	}
 	if (replayer_debugged(b.parent))
 		debuggee_forked(b.parent->link.debug, (pid_t)p->recorded, q->flags & CLONE_VFORK);
+	if (q->flags & CLONE_VFORK && tree->cut && (b.nothing || (b.made && b.made->cut[0])))
+		ends_in_child(b.parent, t);
 	if (b.made) /* a vfork child made it in our memory, and is gone to its own */
 		replayer_destroy(b.made);
 	b.parent->passed = only_on_way(tree, b.number);

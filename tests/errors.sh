@@ -173,4 +173,29 @@ if unshare -m true 2>/dev/null; then
 else
 	skip "no /dev/kvm" "needs root, to hide it"
 fi
+### recordings stopped while a child ran in its parent's memory
+
+# without HOW: `gone` or `half`: of one child after the other there is no recording, or a part of one
+without() {
+	local how=$1 n
+	for n in children/events.*; do
+		n=${n##*.}
+		[ "$n" = 1 ] && continue
+		rm -rf stopped && cp -a children stopped
+		sed -i 's/"complete": true/"complete": false/' stopped/manifest
+		if [ "$how" = gone ]; then
+			rm "stopped/events.$n"
+		else
+			truncate -s $(($(stat -c %s "stopped/events.$n") * 2 / 3)) "stopped/events.$n"
+		fi
+		run_sandrec replay stopped
+		ended "exit 0" && ! grep divergence last.err || { echo "without process $n"; return 1; }
+	done
+}
+run_sandrec run -q -o children "$guest_bin/fork_vfork"
+cp last.status children.status
+check "a recording with vfork" test "$(cat children.status)" = "exit 0"
+check "no recording of a child: replay ends there" without gone
+check "a part of one" without half
+
 done_testing
