@@ -33,9 +33,10 @@
 #define AWAKE_NS 500000       /* how long SERVE_ALWAYS waits for the server to wake */
 #define BURST_BEGIN 64         /* calls in quick succession that begin the thread */
 #define BURST_WAKE 2           /* and that wake it */
-#define BURST_BUSY 8           /* before that is looked at again while all processors are busy */
+#define BURST_BUSY 16          /* before that is looked at again while all processors are busy */
 #define BURST_MAX 8192         /* when being awake has been of no use again and again */
 #define BURST_CALL_NS 250000   /* quick succession: so much for a call, its exit included */
+#define DENSE_CALL_NS 60000    /* and so much where the program does next to nothing but calls */
 #define WORTH 8                /* calls that make being awake worth it */
 #define FEW 4                  /* so few of them for each missed request are too few */
 #define MISSES 8               /* requests that were not taken in time: often enough to think about it */
@@ -65,6 +66,8 @@ static struct {
 	uint64_t served_then, missed_then; /* when it was woken */
 	unsigned calls, burst;     /* calls outside in a row, and how many make a burst */
 	uint64_t since;            /* when the row began */
+	bool dense;                /* the last burst was little more than exits */
+	bool apart;                /* it was kept off a processor */
 	uint64_t poll;             /* looks that take POLL_NS here */
 } server;
 
@@ -262,6 +265,24 @@ static void wake(void)
 		syscall(SYS_futex, &server.asleep, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 }
 
+/*
+ * Where others use the processors, the server may come to lie on the task's: then one of the two waits for the other, and the scheduler
+ * sees nothing wrong with that, as long as each has its share.
+ */
+static void keep_apart(bool apart)
+{
+	int cpu = sched_getcpu();
+	cpu_set_t set;
+
+	if (!(apart || server.apart) || cpu < 0 || sched_getaffinity(0, sizeof(set), &set) < 0)
+		return;
+	if (apart)
+		CPU_CLR((unsigned)cpu, &set);
+	server.apart = apart && CPU_COUNT(&set) && sched_setaffinity(serve_tid(), sizeof(set), &set) == 0;
+	if (!apart)
+		sched_setaffinity(serve_tid(), sizeof(set), &set);
+}
+
 static uint64_t measure_poll(void)
 {
 	uint64_t begin = now_ns(), ns;
@@ -456,7 +477,7 @@ static bool times_processor(const struct guest_regs *r)
 /* So many calls so quickly one after the other that having a server would have paid? */
 static bool is_burst(void)
 {
-	uint64_t since = server.since;
+	uint64_t since = server.since, took;
 
 	if (process_self.serve == SERVE_ALWAYS)
 		return true;
@@ -465,7 +486,31 @@ static bool is_burst(void)
 	if (++server.calls < server.burst)
 		return false;
 	server.calls = 0;
-	return now_ns() - since < server.burst * (uint64_t)BURST_CALL_NS;
+	took = now_ns() - since;
+	server.dense = server.burst >= BURST_BUSY && took < server.burst * (uint64_t)DENSE_CALL_NS;
+	return took < server.burst * (uint64_t)BURST_CALL_NS;
+}
+
+/*
+ * After a burst. Without an idle processor a server takes some of one from somebody. That is less than the exits are of a program which
+ * does little else than calls, and it gets on even if server and program run at the same time only now and then.
+ */
+static void wake_or_begin(struct task *t)
+{
+	bool taken = process_self.serve != SERVE_ALWAYS && !processors_idle(t->proc->fds ? t->proc->fds->proc_root : -1);
+
+	if (taken && !server.dense) {
+		server.burst = server.burst < BURST_BUSY ? BURST_BUSY : server.burst;
+		return;
+	}
+	if (server.made)
+		judge(server.served - server.served_then >= WORTH && !server.resting);
+	else
+		server.burst = begin(t) ? BURST_WAKE : BURST_MAX;
+	server.resting = false;
+	if (server.made)
+		keep_apart(taken);
+	wake();
 }
 
 static void look_at_site(struct task *t, const struct sys_desc *desc)
@@ -497,16 +542,7 @@ void serve_outside(struct task *t, const struct sys_desc *desc)
 	if (server.made && !server.resting && !__atomic_load_n(&server.asleep, __ATOMIC_SEQ_CST)) {
 		look_at_misses();
 	} else if (is_burst()) {
-		if (process_self.serve != SERVE_ALWAYS && !processors_idle(t->proc->fds ? t->proc->fds->proc_root : -1)) {
-			server.burst = server.burst < BURST_BUSY ? BURST_BUSY : server.burst;
-			return;
-		}
-		if (server.made)
-			judge(server.served - server.served_then >= WORTH && !server.resting);
-		else
-			server.burst = begin(t) ? BURST_WAKE : BURST_MAX;
-		server.resting = false;
-		wake();
+		wake_or_begin(t);
 	}
 	look_at_site(t, desc);
 }
